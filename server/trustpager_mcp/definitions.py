@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -216,7 +216,7 @@ def load_toolsets(directory: Path | None = None) -> tuple[Toolset, ...]:
     return tuple(toolsets)
 
 
-@lru_cache(maxsize=None)
+@cache
 def shared_schema(name: str) -> dict[str, Any]:
     """The schema schemas/<name>.json. Raises DefinitionError when there is none."""
     file = data_directory("schemas") / f"{name}.json"

@@ -1,0 +1,205 @@
+"""The core that every transport shares: sessions per credential, and an MCP server over them."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp.server import Server
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from . import __version__, meta_tools
+from .catalog import Catalog, behaviour_hints, default_catalog, full_description
+from .credentials import Credential
+from .dispatcher import Dispatcher, Result
+from .errors import ToolError
+from .meta_tools import MetaTools
+from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
+from .registry import Policy, Registry, check_policy
+from .request_builder import Request
+from .search import SearchIndex
+from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
+from .upstream import Upstream
+
+_MAX_SESSIONS = 256
+_SCOPES_TIMEOUT = 10.0
+INSTRUCTIONS = (
+    "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
+    "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. Lists are CSV tables; "
+    "choose columns with fields=[...], go on with cursor. Ids are UUIDs from earlier answers: never make one up. "
+    "Before anything irreversible make sure that the user asked for it."
+)
+current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
+"""The caller of the request being handled, where a transport tells one; else the configured key."""
+
+
+class Session:
+    """What one credential sees and can do."""
+
+    def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
+        self.registry = Registry(app.catalog, policy)
+        self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url)
+        self.search = SearchIndex(self.registry)
+        self._meta = MetaTools(self.registry, self.search, self.dispatcher)
+        self._selection = app.selection
+        self._listed: list[dict[str, Any]] | None = None
+
+    def tools(self) -> list[dict[str, Any]]:
+        """tools/list as plain MCP tools: stable in order and text for the same credential."""
+        if self._listed is None:
+            meta = meta_tools.listed(self.registry) if with_meta_tools(self._selection) else []
+            names = directly_listed(self._selection, self.registry)
+            self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
+        return self._listed
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> Result:
+        """Run any tool by name, meta tools included; failures are Results."""
+        if self._meta.knows(name) and with_meta_tools(self._selection):
+            return await self._meta.call(name, arguments)
+        return await self.dispatcher.call(name, arguments)
+
+
+class App:
+    """Settings, catalogue and upstream, with a session per credential. Raises ConfigurationError when made wrongly."""
+
+    def __init__(self, settings: Settings, catalog: Catalog | None = None) -> None:
+        self.settings = settings
+        self.catalog = catalog or default_catalog()
+        self.selection: Selection = parse_selection(settings.tools, self.catalog)
+        self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
+        self.credential = Credential(settings.api_key or (SANDBOX_KEY if settings.sandbox else None))
+        self._policy = self._configured_policy()
+        check_policy(self._policy, self.catalog)
+        self._upstream: Upstream | None = None
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = anyio.Lock()
+
+    def _configured_policy(self) -> Policy:
+        settings = self.settings
+        scopes = settings.scopes
+        return Policy(
+            scopes=None if scopes is None else self.catalog.scopes if scopes == ("all",) else frozenset(scopes),
+            toolsets=self.selection.toolsets,
+            tools=self.selection.tools,
+            read_only=settings.read_only,
+            allow=settings.allow,
+            deny=settings.deny,
+            approvals=settings.approvals,
+        )
+
+    @property
+    def upstream(self) -> Upstream:
+        """The connection to the API, or to the sandbox in this process; made when first needed."""
+        if self._upstream is None:
+            asgi_app = None
+            if self.settings.sandbox:
+                from .sandbox.app import create_app
+
+                asgi_app = create_app(seed=self.settings.seed)
+            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
+        return self._upstream
+
+    async def session(self, credential: Credential | None = None) -> Session:
+        """The session of a credential (by default the caller's, else the configured one)."""
+        credential = credential or current_credential.get() or self.credential
+        key = credential.fingerprint
+        if (known := self._sessions.get(key)) is not None:
+            self._sessions.move_to_end(key)
+            return known
+        async with self._lock:
+            if (known := self._sessions.get(key)) is not None:
+                return known
+            policy = self._policy
+            if policy.scopes is None:
+                policy = replace(policy, scopes=await self._discover_scopes(credential))
+            session = Session(self, credential, policy)
+            if policy.scopes is not None or not credential.api_key:
+                self._sessions[key] = session
+                while len(self._sessions) > _MAX_SESSIONS:
+                    self._sessions.popitem(last=False)
+            return session
+
+    async def _discover_scopes(self, credential: Credential) -> frozenset[str] | None:
+        """The scopes that the API's own tool list proves this credential to hold; None when it cannot be read."""
+        request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
+        try:
+            with anyio.fail_after(_SCOPES_TIMEOUT):
+                response = await self.upstream.send(request, credential.headers())
+            if response.status != 200:
+                return None
+            body = json.loads(response.content)
+        except (ToolError, TimeoutError, ValueError):
+            return None
+        data = body.get("data", body) if isinstance(body, dict) else body
+        entries = data.get("tools") if isinstance(data, dict) else data
+        if not isinstance(entries, list):
+            return None
+        named = (s for e in entries if isinstance(e, dict) for s in e.get("required_scopes") or ())
+        return frozenset(str(s) for s in named) & self.catalog.scopes
+
+    async def aclose(self) -> None:
+        if self._upstream is not None:
+            await self._upstream.aclose()
+
+
+def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
+    """One API tool as a plain MCP tool."""
+    tool = catalog.tools[name]
+    return {
+        "name": name,
+        "title": tool.title,
+        "description": full_description(tool),
+        "inputSchema": catalog.input_schema(name),
+        "annotations": behaviour_hints(tool),
+    }
+
+
+def build_server(app: App) -> Server[Any]:
+    """The MCP server of an App, for any transport; serves both protocol eras."""
+
+    async def on_list(_ctx: Any, _params: Any) -> types.ListToolsResult:
+        session = await app.session()
+        tools = [types.Tool.model_validate(t) for t in session.tools()]
+        return types.ListToolsResult(tools=tools, ttl_ms=300_000, cache_scope="private")
+
+    async def on_call(_ctx: Any, params: Any) -> types.CallToolResult:
+        session = await app.session()
+        result = await session.call(params.name, params.arguments or {})
+        content: list[Any] = [types.TextContent(type="text", text=result.text)]
+        return types.CallToolResult(content=content, is_error=result.is_error)
+
+    async def guard(ctx: Any, call_next: Any) -> Any:
+        try:
+            return await call_next(ctx)
+        except (MCPError, ValidationError):
+            raise
+        except Exception as error:
+            import logging
+
+            logging.getLogger(__name__).exception("unexpected error")
+            raise MCPError(-32603, f"Internal error ({type(error).__name__}); the server goes on.") from None
+
+    schemas = {t["name"]: t["inputSchema"] for t in meta_tools.listed(Registry(app.catalog, Policy()))}
+
+    def schema_of(name: str) -> dict[str, Any] | None:
+        if name in app.catalog.tools:
+            return app.catalog.input_schema(name)
+        return schemas.get(name)
+
+    server: Server[Any] = Server(
+        "trustpager",
+        version=__version__,
+        title="TrustPager CRM",
+        instructions=INSTRUCTIONS,
+        on_list_tools=on_list,
+        on_call_tool=on_call,
+        get_tool_input_schema=schema_of,
+    )
+    server.middleware.append(guard)
+    return server

@@ -1,0 +1,216 @@
+"""One call, from the agent's arguments to the agent's text: validate → policy → build → send → classify → shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .credentials import Credential
+from .definitions import Effect, Tool
+from .errors import NotAllowedError, ToolError, UpstreamError
+from .registry import Registry
+from .request_builder import DEFAULT_BASE_URL, Request, build
+from .shaping import shape, shape_error
+from .upstream import Response, Upstream
+from .validation import prepare
+
+EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irreversible": "call_irreversible"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call gives: text for the agent, the parsed answer for code, and whether it failed."""
+
+    text: str
+    data: Any = None
+    is_error: bool = False
+    code: str | None = None
+
+
+class Dispatcher:
+    """Runs calls for one credential under one registry."""
+
+    def __init__(
+        self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL
+    ) -> None:
+        self.registry = registry
+        self._credential = credential
+        self._upstream = upstream
+        self._base_url = base_url
+
+    async def call(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        *,
+        fields: tuple[str, ...] = (),
+        effect: Effect | None = None,
+    ) -> Result:
+        """Call a tool. Never raises a ToolError: a failure is a Result with `is_error`.
+
+        `effect` is the class of the executor that was used; a tool of another class is refused.
+        """
+        try:
+            tool = self.registry.get(name)
+            if effect is not None and tool.effect != effect:
+                raise wrong_executor(tool, effect)
+            chosen, rest = _take_fields(tool, arguments)
+            request = build(tool, prepare(self.registry.catalog, tool, rest), self._base_url)
+            response = await self._upstream.send(request, self._credential.headers())
+            return self._understood(tool, request, response, fields or chosen)
+        except ToolError as error:
+            return failure(error)
+
+    def _understood(self, tool: Tool, request: Request, response: Response, fields: tuple[str, ...]) -> Result:
+        payload = classify(tool, response)
+        if response.status == 202 and (held := _held(payload)):
+            return Result(
+                f"Queued, not done: {tool.name} waits for a person's approval (approval_id {held}). "
+                "Do not send it again; tell the user that someone has to approve it.",
+                payload,
+            )
+        if payload is None:
+            return Result(f"Done: {tool.name} ({request.method} answered {response.status}).")
+        if isinstance(payload, str):
+            return Result(payload, payload)
+        entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
+        shaped = shape(tool, payload, entity, fields)
+        return Result(shaped.text, shaped.data)
+
+
+def failure(error: ToolError) -> Result:
+    """The result that tells an agent of an error."""
+    return Result(shape_error(error), {"code": error.code, "details": error.details}, is_error=True, code=error.code)
+
+
+def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:
+    return NotAllowedError(
+        f"{tool.name} is {'an' if tool.effect == 'irreversible' else 'a'} {tool.effect} tool and {EXECUTORS[used]} runs "
+        f"{used} tools only. Nothing was sent.",
+        code="WRONG_EXECUTOR",
+        hint=f"Call it with {EXECUTORS[tool.effect]}.",
+    )
+
+
+def classify(tool: Tool, response: Response) -> Any:
+    """The answer as data: None for an empty one, text for text, a description for a file.
+
+    Raises UpstreamError for an error status, an error told in text, and an answer that cannot be read.
+    """
+    if response.status >= 300:
+        raise _api_error(tool, response)
+    if response.status == 204 or not response.content:
+        return None
+    if tool.response == "text" or tool.response == "stream":
+        text = response.content.decode("utf-8", "replace")
+        if any(text.startswith(prefix) for prefix in tool.failure_prefixes):
+            raise UpstreamError(text, code="NOT_DONE", status=response.status)
+        return text
+    if tool.response == "file" and response.content_type != "application/json":
+        rows = response.headers.get("x-row-count")
+        return {
+            "data": {
+                "file": response.headers.get("content-disposition", "").partition("filename=")[2].strip('"') or tool.name,
+                "content_type": response.content_type,
+                "bytes": len(response.content),
+                **({"rows": int(rows)} if rows and rows.isdigit() else {}),
+                **({"truncated": True} if response.headers.get("x-truncated") == "1" else {}),
+            }
+        }
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        raise UpstreamError(
+            f"{tool.name}: the API answered {response.status} with {response.content_type or 'no content type'} that is "
+            f"not valid JSON ({len(response.content)} bytes).",
+            code="BAD_ANSWER",
+            hint=_uncertain(tool),
+            status=response.status,
+        ) from None
+
+
+def _api_error(tool: Tool, response: Response) -> UpstreamError:
+    code, message, details, request_id = _envelope(response)
+    if not message:
+        kind = response.content_type or "no content"
+        message = f"the API answered {response.status} ({kind}) without saying why"
+    if isinstance(details, dict) and (missing := details.get("missing_scopes")):
+        message += f" (missing scope: {', '.join(map(str, missing))})"
+    return UpstreamError(
+        f"{tool.name}: {message}",
+        code=code or f"HTTP_{response.status}",
+        details=details,
+        hint=_next_step(tool, response),
+        status=response.status,
+        request_id=request_id or response.headers.get("x-request-id"),
+    )
+
+
+def _envelope(response: Response) -> tuple[str, str, Any, str]:
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return "", "", None, ""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return "", error, None, ""
+    if not isinstance(error, dict):
+        return "", "", None, ""
+    return (
+        str(error.get("code") or ""),
+        str(error.get("message") or "")[:600],
+        error.get("details"),
+        str(error.get("request_id") or ""),
+    )
+
+
+def _next_step(tool: Tool, response: Response) -> str:
+    match response.status:
+        case 400 | 422:
+            return "Correct the arguments and call again; nothing was changed."
+        case 401:
+            return "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY."
+        case 402:
+            return "The workspace's credits are used up; the user has to top them up."
+        case 403:
+            return "This credential may not do that. Tell the user which scope is missing; do not try again."
+        case 404:
+            return "Look the id up with a list or search tool; it may be deleted or from another workspace."
+        case 409:
+            return "Read the record again: it changed or already exists."
+        case 429:
+            wait = response.headers.get("retry-after")
+            return f"Too many calls: wait {wait} s and try again." if wait else "Too many calls: wait and try again."
+    if 300 <= response.status < 400:
+        return f"The API redirected elsewhere, which is not followed. Check TRUSTPAGER_BASE_URL. {_uncertain(tool)}"
+    return f"The API has a problem. {_uncertain(tool)}"
+
+
+def _uncertain(tool: Tool) -> str:
+    if tool.effect == "read":
+        return "Nothing was changed; try again later."
+    return "It may have taken effect: read the record before sending it again."
+
+
+def _held(payload: Any) -> str | None:
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if isinstance(data, dict) and data.get("status") == "pending_approval":
+        return str(data.get("approval_id"))
+    return None
+
+
+def _take_fields(tool: Tool, arguments: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """`fields` chooses what a read shows; where the API knows the parameter too, it gets it as well."""
+    value = arguments.get("fields")
+    if value is None or tool.effect != "read":
+        return (), arguments
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        return (), arguments
+    chosen = tuple(part.strip() for n in names for part in n.split(",") if part.strip())
+    if "fields" in tool.parameter_by_name:
+        plain = chosen != ("all",) and not any("." in c for c in chosen)
+        rest = {k: v for k, v in arguments.items() if k != "fields" or plain}
+        return chosen, rest
+    return chosen, {k: v for k, v in arguments.items() if k != "fields"}

@@ -1,0 +1,118 @@
+"""Which tools one credential may see and call: upper bounds that compose, checked when listing and again when calling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from .catalog import Catalog, missing_scopes
+from .definitions import Tool
+from .errors import ConfigurationError, NotAllowedError, UnknownToolError
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator allows. Everything here only narrows.
+
+    `scopes` is what the credential holds; None means that nobody knows yet, and then reads are let through (the API
+    has the last word) and writes wait. `toolsets` and `tools` are names; `allow` and `deny` are globs over tool names.
+    `approvals` switches on the tools that approve or reject what was held back for a person.
+    """
+
+    scopes: frozenset[str] | None = None
+    toolsets: frozenset[str] | None = None
+    tools: frozenset[str] = frozenset()
+    read_only: bool = False
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    approvals: bool = False
+
+
+def check_policy(policy: Policy, catalog: Catalog) -> None:
+    """Raise ConfigurationError when the policy names a scope, toolset or tool that does not exist."""
+    _all_known("scope", policy.scopes or (), catalog.scopes)
+    _all_known("toolset", policy.toolsets or (), catalog.toolsets)
+    _all_known("tool", policy.tools, catalog.tools)
+    for switch, patterns in (("--allow", policy.allow), ("--deny", policy.deny)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in catalog.tools):
+                near = catalog.nearest(pattern)
+                raise ConfigurationError(f"{switch} {pattern!r} matches no tool." + _did_you_mean(near))
+
+
+def _all_known(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    import difflib
+
+    names = sorted(known)
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+            allowed = _did_you_mean(near) or f" Known: {', '.join(names[:12])} …"
+            raise ConfigurationError(f"unknown {kind} {name!r}.{allowed}")
+
+
+def _did_you_mean(names: list[str]) -> str:
+    return f" Did you mean {' or '.join(names)}?" if names else ""
+
+
+class Registry:
+    """The catalogue as one credential sees it under one policy."""
+
+    def __init__(self, catalog: Catalog, policy: Policy) -> None:
+        check_policy(policy, catalog)
+        self.catalog = catalog
+        self.policy = policy
+        self.visible: dict[str, Tool] = {n: t for n, t in catalog.tools.items() if self.refusal(t) is None}
+
+    def refusal(self, tool: Tool) -> NotAllowedError | None:
+        """Why the tool may not be called here, or None when it may."""
+        policy = self.policy
+        if policy.read_only and tool.effect != "read":
+            return NotAllowedError(
+                f"{tool.name} changes data and this server is read-only.",
+                code="READ_ONLY",
+                hint="Ask the operator to start the server without --read-only.",
+            )
+        selected = policy.toolsets is not None or bool(policy.tools)
+        toolset = self.catalog.toolset_of[tool.name]
+        if selected and toolset not in (policy.toolsets or ()) and tool.name not in policy.tools:
+            return self._off(tool, f"the toolset {toolset} is not switched on (--tools)")
+        if policy.allow and not any(fnmatchcase(tool.name, p) for p in policy.allow):
+            return self._off(tool, "it is not on the operator's allow list")
+        if any(fnmatchcase(tool.name, p) for p in policy.deny):
+            return self._off(tool, "it is on the operator's deny list")
+        if tool.approves and not policy.approvals:
+            return self._off(tool, "approving what was held back for a person is a person's work; see --approvals")
+        if policy.scopes is None:
+            if tool.effect == "read":
+                return None
+            return NotAllowedError(
+                f"{tool.name} is held back: the scopes of this credential are not known yet.",
+                code="SCOPES_UNKNOWN",
+                hint="The API's tool list could not be read. Check the key and the connection (`trustpager-mcp doctor`), "
+                "or have the operator state the scopes with --scopes.",
+            )
+        if missing := missing_scopes(tool, policy.scopes):
+            return NotAllowedError(
+                f"{tool.name} is not available to this credential: it lacks the scope {', '.join(missing)}.",
+                code="MISSING_SCOPE",
+                hint="Ask the workspace's owner for a key with that scope; another tool will not get around it.",
+                details={"missing_scopes": missing},
+            )
+        return None
+
+    @staticmethod
+    def _off(tool: Tool, reason: str) -> NotAllowedError:
+        return NotAllowedError(f"{tool.name} is not available here: {reason}.", code="SWITCHED_OFF")
+
+    def get(self, name: str) -> Tool:
+        """The tool, or UnknownToolError / NotAllowedError with the reason and the nearest names."""
+        tool = self.visible.get(name)
+        if tool is not None:
+            return tool
+        if (hidden := self.catalog.tools.get(name)) is not None and (refusal := self.refusal(hidden)) is not None:
+            raise refusal
+        near = self.catalog.nearest(name, self.visible)
+        hint = f"Nearest: {', '.join(near)}." if near else "Use find_tools to look for one."
+        raise UnknownToolError(f"there is no tool {name!r}.", hint=hint)
