@@ -194,8 +194,7 @@ def _scalar_problem(parameter: Parameter, value: Any) -> str:
     if kind == "boolean" and not isinstance(value, bool):
         return f"got {_shown(value)}, expected true or false"
     if kind in ("integer", "number"):
-        good = isinstance(value, (int, float) if kind == "number" else int) and not isinstance(value, bool)
-        if not good:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or (kind == "integer" and isinstance(value, float)):
             return f"got {_shown(value)}, expected {'a whole number' if kind == 'integer' else 'a number'}"
         low, high = parameter.minimum, parameter.maximum
         if (low is not None and value < low) or (high is not None and value > high):
