@@ -1,0 +1,28 @@
+"""The API's errors, as the reference's envelope tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """An answer with an error status: `{"error": {"code", "message", "details"?, "request_id"}}`."""
+
+    def __init__(self, status: int, code: str, message: str, details: Any = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.details = status, code, message, details
+
+
+def invalid(message: str, **details: Any) -> ApiError:
+    """400 VALIDATION_ERROR."""
+    return ApiError(400, "VALIDATION_ERROR", message, details or None)
+
+
+def not_found(what: str, record_id: str) -> ApiError:
+    """404 NOT_FOUND."""
+    return ApiError(404, "NOT_FOUND", f"{what} {record_id} does not exist in this workspace")
+
+
+def forbidden(*missing: str) -> ApiError:
+    """403 FORBIDDEN, naming the scopes that are missing."""
+    return ApiError(403, "FORBIDDEN", f"the key lacks {', '.join(missing)}", {"missing_scopes": list(missing)})

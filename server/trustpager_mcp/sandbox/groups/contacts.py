@@ -1,0 +1,149 @@
+"""Contacts and their employers, opt-outs and birthday messages."""
+
+from __future__ import annotations
+
+import re
+
+from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, created_between, everything, page
+from ..errors import ApiError, invalid
+from ..rules import check_metadata, check_phones
+from ..store import Record
+from . import activities, opportunities
+
+_SEARCHED = ("first_name", "last_name", "display_name", "email", "phone", "landline")
+_WRITABLE = (
+    "first_name", "last_name", "email", "phone", "landline", "date_of_birth", "job_title", "source", "notes", "metadata",
+    "address_line1", "city", "state", "postal_code", "country", "email_unsubscribed", "sms_unsubscribed",
+)  # fmt: skip
+_MAX_UNSUBSCRIBED = 20
+_FAILURE = "UNSUBSCRIBE NOT COMPLETED -- DO NOT TELL THE CALLER THEY HAVE BEEN REMOVED"
+
+
+def view(record: Record) -> Record:
+    """A contact as the API shows it: with display_name and greeting."""
+    first, last = record.get("first_name") or "", record.get("last_name") or ""
+    name = f"{first} {last}".strip()
+    return {**record, "display_name": name, "greeting": f"Hi {first}" if first else "Hi there"}
+
+
+def _expanded(call: Call, record: Record) -> Record:
+    shown = view(record)
+    if "employers" in (call.query.get("expand") or ""):
+        shown["employers"] = _employers(call, record["id"])
+    return shown
+
+
+def _employers(call: Call, contact_id: str) -> list[Record]:
+    found = (call.store.get("company", b) for b, _ in call.store.linked("employer", contact_id))
+    return [{k: c.get(k) for k in ("id", "name", "industry", "phone", "email")} for c in found if c]
+
+
+def _checked(fields: Record) -> Record:
+    check_phones(fields)
+    check_metadata(fields)
+    cleaned = {k: v for k, v in fields.items() if k in _WRITABLE}
+    if "first_name" in cleaned:
+        cleaned["first_name"] = str(cleaned["first_name"] or "").strip()
+        if not cleaned["first_name"]:
+            raise invalid("first_name must not be empty", field="first_name")
+    if "last_name" in cleaned:
+        cleaned["last_name"] = (cleaned["last_name"] or "").strip() or None
+    return cleaned
+
+
+def create_one(call: Call, fields: Record) -> Record:
+    """One new contact, checked. Raises VALIDATION_ERROR."""
+    if not isinstance(fields.get("first_name"), str):
+        raise invalid("first_name is required", field="first_name")
+    if unknown := set(fields) - set(_WRITABLE) - {"skip_automations"}:
+        raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
+    defaults = {"last_name": None, "country": "Australia", "email_unsubscribed": False, "sms_unsubscribed": False, "metadata": {}}
+    record = call.fresh({**defaults, **_checked(fields)})
+    call.store.add("contact", [record])
+    return view(record)
+
+
+def _list(call: Call) -> Answer:
+    q = call.query
+    employed = set(call.store.linking("employer", q["customer_id"])) if "customer_id" in q else None
+    rows = [
+        (n, r)
+        for n, r in call.store.numbered("contact")
+        if ("search" not in q or contains(view(r), q["search"], *_SEARCHED))
+        and ("source" not in q or r.get("source") == q["source"])
+        and (employed is None or r["id"] in employed)
+        and all(k not in q or bool(r.get(k)) == q[k] for k in ("email_unsubscribed", "sms_unsubscribed"))
+        and created_between(r, q)
+    ]
+    return page(call, rows, lambda r: _expanded(call, r))
+
+
+def _get(call: Call) -> Answer:
+    from ..engine import selected
+
+    shown = _expanded(call, call.must("contact"))
+    return Answer(selected(shown, call.query["fields"]) if call.query.get("fields") else shown)
+
+
+def _search(call: Call) -> Answer:
+    found = [view(r) for r in call.store.all("contact") if contains(view(r), call.body["query"], *_SEARCHED)]
+    return everything(found[: call.body.get("limit", 25)])
+
+
+def _delete_one(call: Call, contact_id: str) -> bool:
+    call.store.unlink_everywhere(contact_id)
+    return call.store.delete("contact", contact_id)
+
+
+def _delete(call: Call) -> Answer:
+    _delete_one(call, call.must("contact")["id"])
+    return Answer(status=204)
+
+
+def _link(call: Call) -> Answer:
+    contact, company = call.must("contact"), call.must("company", call.ids["customerId"])
+    call.store.link("employer", contact["id"], company["id"])
+    return Answer({"contact_id": contact["id"], "customer_id": company["id"]}, status=201)
+
+
+def _unlink(call: Call) -> Answer:
+    contact = call.must("contact")
+    if not call.store.unlink("employer", contact["id"], call.ids["customerId"]):
+        raise ApiError(404, "NOT_FOUND", "the contact is not linked to that company")
+    return Answer(status=204)
+
+
+def _voice_unsubscribe(call: Call) -> Answer:
+    """Called by voice agents: answers text, and says plainly when nothing was done."""
+    body = call.body
+    number = body.get("phone") or ""
+    digits = re.sub(r"\D", "", number)[-9:]
+    matched = [r for r in call.store.all("contact") if digits and re.sub(r"\D", "", r.get("phone") or "")[-9:] == digits]
+    if len(digits) < 8 or not matched:
+        reason = "no phone number was given" if not digits else "no contact has this number"
+        return Answer(text=f"{_FAILURE}: {reason}.")
+    for record in matched[:_MAX_UNSUBSCRIBED]:
+        changes: Record = {"email_unsubscribed": True, "sms_unsubscribed": True}
+        if body.get("reason"):
+            changes["notes"] = "\n".join(filter(None, [record.get("notes"), f"Unsubscribed: {body['reason']}"]))
+        change(call, "contact", record, changes)
+    return Answer(text="You have been removed from our email and text message lists.")
+
+
+HANDLERS: dict[str, Handler] = {
+    "list_contacts": _list,
+    "get_contact": _get,
+    "create_contact": lambda c: Answer(create_one(c, c.body), status=201),
+    "update_contact": lambda c: Answer(view(change(c, "contact", c.must("contact"), _checked(c.body)))),
+    "delete_contact": _delete,
+    "search_contacts": _search,
+    "list_contact_opportunities": lambda c: everything(opportunities.of_contact(c, c.must("contact")["id"])),
+    "list_contact_activities": lambda c: everything(activities.of(c, "contact_id", c.must("contact")["id"])),
+    "list_contact_employers": lambda c: everything(_employers(c, c.must("contact")["id"])),
+    "link_contact_employer": _link,
+    "unlink_contact_employer": _unlink,
+    "list_contact_birthday_sends": lambda c: everything(c.store.all("birthday_send", contact_id=c.must("contact")["id"])),
+    "bulk_create_contacts": lambda c: bulk_create(c, create_one),
+    "unsubscribe_caller": _voice_unsubscribe,
+    "bulk_delete_contacts": lambda c: bulk(c, lambda i: _delete_one(c, i), "deleted"),
+}

@@ -1,0 +1,66 @@
+"""Products and what they cost."""
+
+from __future__ import annotations
+
+from ..engine import Answer, Call, Handler, change, contains, everything, page
+from ..errors import ApiError
+from ..store import Record
+
+
+def _list(call: Call) -> Answer:
+    q = call.query
+    rows = [
+        (n, r)
+        for n, r in call.store.numbered("product")
+        if ("search" not in q or contains(r, q["search"], "name", "sku", "category"))
+        and ("is_active" not in q or r["is_active"] == q["is_active"])
+    ]
+    return page(call, rows)
+
+
+def _create(call: Call) -> Answer:
+    defaults = {"currency": "AUD", "is_active": True, "images": [], "work_order_config": None}
+    record = call.fresh({**defaults, **{k: v for k, v in call.body.items() if v is not None}})
+    call.store.add("product", [record])
+    return Answer(record, status=201)
+
+
+def _delete(call: Call) -> Answer:
+    product = call.must("product")
+    for cost in call.store.all("product_cost", product_id=product["id"]):
+        call.store.delete("product_cost", cost["id"])
+    call.store.delete("product", product["id"])
+    return Answer(status=204)
+
+
+def _add_cost(call: Call) -> Answer:
+    product = call.must("product")
+    call.reference("company", call.body.get("supplier_id"), "supplier_id")
+    cost = call.fresh({"product_id": product["id"], "quantity": 1, **call.body})
+    call.store.add("product_cost", [cost])
+    return Answer(cost, status=201)
+
+
+def _cost(call: Call) -> Record:
+    cost = call.must("product_cost", call.ids["costId"])
+    if cost["product_id"] != call.must("product")["id"]:
+        raise ApiError(404, "NOT_FOUND", "the product has no such cost")
+    return cost
+
+
+def _delete_cost(call: Call) -> Answer:
+    call.store.delete("product_cost", _cost(call)["id"])
+    return Answer(status=204)
+
+
+HANDLERS: dict[str, Handler] = {
+    "list_products": _list,
+    "get_product": lambda c: Answer(c.must("product")),
+    "create_product": _create,
+    "update_product": lambda c: Answer(change(c, "product", c.must("product"), c.body)),
+    "delete_product": _delete,
+    "list_product_costs": lambda c: everything(c.store.all("product_cost", product_id=c.must("product")["id"])),
+    "create_product_cost": _add_cost,
+    "update_product_cost": lambda c: Answer(change(c, "product_cost", _cost(c), c.body)),
+    "delete_product_cost": _delete_cost,
+}

@@ -1,0 +1,96 @@
+"""Tasks, their order and their categories."""
+
+from __future__ import annotations
+
+from ..engine import Answer, Call, Handler, change, contains, everything, moment, page
+from ..errors import invalid
+from ..store import Record
+
+_FILTERS = ("status", "assigned_to", "deal_id", "contact_id", "category_id")
+_LINKS = (("deal_id", "opportunity"), ("assigned_to", "user"), ("contact_id", "contact"), ("category_id", "task_category"))
+
+
+def of(call: Call, link: str, record_id: str) -> list[Record]:
+    """The tasks of a record, in their order."""
+    return sorted(call.store.all("task", **{link: record_id}), key=lambda t: t["position"])
+
+
+def _due_within(task: Record, query: Record) -> bool:
+    after, before, due = moment(query.get("due_after")), moment(query.get("due_before")), moment(task.get("due_date"))
+    if due is None:
+        return after is None and before is None
+    return (after is None or due >= after) and (before is None or due <= before)
+
+
+def _list(call: Call) -> Answer:
+    q = call.query
+    rows = call.store.numbered("task", **{k: q[k] for k in _FILTERS if k in q})
+    rows = [(n, t) for n, t in rows if _due_within(t, q)]
+    if "search" in q:
+        rows = [(n, t) for n, t in rows if contains(t, q["search"], "title", "description")]
+    return page(call, rows)
+
+
+def _checked(call: Call, fields: Record) -> Record:
+    for name, kind in _LINKS:
+        call.reference(kind, fields.get(name), name)
+    return fields
+
+
+def _create(call: Call) -> Answer:
+    position = len(call.store.all("task"))
+    body = {k: v for k, v in _checked(call, call.body).items() if v is not None}
+    record = call.fresh({"status": "pending", "priority": "medium", "position": position, **body})
+    call.store.add("task", [record])
+    return Answer(record, status=201)
+
+
+def _update(call: Call) -> Answer:
+    task = call.must("task")
+    changes = _checked(call, dict(call.body))
+    if "status" in changes and changes["status"] != task["status"]:
+        changes["completed_at"] = call.clock.iso() if changes["status"] == "completed" else None
+    return Answer(change(call, "task", task, changes))
+
+
+def _delete(call: Call) -> Answer:
+    call.store.delete("task", call.must("task")["id"])
+    return Answer(status=204)
+
+
+def _reorder(call: Call) -> Answer:
+    order = call.body["order"]
+    found = {i: call.store.get("task", i) for i in order}
+    if missing := [i for i, t in found.items() if t is None]:
+        raise invalid(f"order names tasks that do not exist: {', '.join(missing[:3])}", field="order")
+    for position, task_id in enumerate(order):
+        call.store.save("task", {**(found[task_id] or {}), "position": position})
+    return Answer({"reordered": len(order)})
+
+
+def _create_category(call: Call) -> Answer:
+    record = call.fresh({"color": "#3b82f6", **call.body})
+    call.store.add("task_category", [record])
+    return Answer(record, status=201)
+
+
+def _delete_category(call: Call) -> Answer:
+    category = call.must("task_category")
+    for task in call.store.all("task", category_id=category["id"]):
+        call.store.save("task", {**task, "category_id": None})
+    call.store.delete("task_category", category["id"])
+    return Answer(status=204)
+
+
+HANDLERS: dict[str, Handler] = {
+    "list_tasks": _list,
+    "get_task": lambda c: Answer(c.must("task")),
+    "create_task": _create,
+    "update_task": _update,
+    "delete_task": _delete,
+    "list_task_categories": lambda c: everything(list(reversed(c.store.all("task_category")))),
+    "create_task_category": _create_category,
+    "update_task_category": lambda c: Answer(change(c, "task_category", c.must("task_category"), c.body)),
+    "delete_task_category": _delete_category,
+    "reorder_tasks": _reorder,
+}
