@@ -115,8 +115,10 @@ def _unlink(call: Call) -> Answer:
 
 def _voice_unsubscribe(call: Call) -> Answer:
     """Called by voice agents: answers text, and says plainly when nothing was done."""
-    body = call.body
-    number = body.get("phone") or ""
+    body = {**call.body, **(call.body.get("args") or {})}
+    envelope = call.body.get("call") or {}
+    other = "to_number" if envelope.get("direction") == "outbound" else "from_number"
+    number = body.get("phone") or envelope.get(other) or ""
     digits = re.sub(r"\D", "", number)[-9:]
     matched = [r for r in call.store.all("contact") if digits and re.sub(r"\D", "", r.get("phone") or "")[-9:] == digits]
     if len(digits) < 8 or not matched:
@@ -144,6 +146,6 @@ HANDLERS: dict[str, Handler] = {
     "unlink_contact_employer": _unlink,
     "list_contact_birthday_sends": lambda c: everything(c.store.all("birthday_send", contact_id=c.must("contact")["id"])),
     "bulk_create_contacts": lambda c: bulk_create(c, create_one),
-    "unsubscribe_caller": _voice_unsubscribe,
+    "unsubscribe_voice_caller": _voice_unsubscribe,
     "bulk_delete_contacts": lambda c: bulk(c, lambda i: _delete_one(c, i), "deleted"),
 }

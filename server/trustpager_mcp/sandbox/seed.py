@@ -1,0 +1,268 @@
+"""A believable workspace: a trades and home-energy business in Australia, one year into using its CRM."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from . import seed_words as words
+from .rules import normal_tags
+from .store import Record, Store
+
+CONTACTS, COMPANIES, OPPORTUNITIES, PRODUCTS, ACTIVITIES, TASKS = 400, 120, 300, 40, 600, 150
+
+
+def seed_workspace(store: Store, now: datetime, seed: int) -> None:
+    """Fill an empty store. The same seed and now give the same records, ids included."""
+    _Seeder(store, now, random.Random(seed)).run()
+
+
+class _Seeder:
+    def __init__(self, store: Store, now: datetime, rng: random.Random) -> None:
+        self._store, self._now, self._rng = store, now.replace(microsecond=0), rng
+        self._phones = 0
+
+    def run(self) -> None:
+        users = self._users()
+        companies = self._companies()
+        contacts = self._contacts(companies)
+        products = self._products(companies)
+        stages = self._pipelines()
+        deals = self._opportunities(contacts, companies, users, stages, products)
+        self._activities(deals, contacts)
+        self._tasks(deals, users)
+        self._attachments(deals)
+
+    def _id(self) -> str:
+        return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+    def _time(self, days_ago: float) -> str:
+        return (self._now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _record(self, days_ago: float, **fields: Any) -> Record:
+        at = self._time(days_ago)
+        return {"id": self._id(), **fields, "created_at": at, "updated_at": at}
+
+    def _make(self, kind: str, count: int, fields: Callable[[int], Record]) -> list[Record]:
+        """Records created over the last year, oldest first, so that the newest come first in lists."""
+        ages = sorted((self._rng.uniform(1, 365) for _ in range(count)), reverse=True)
+        records = [self._record(age, **fields(i)) for i, age in enumerate(ages)]
+        self._store.add(kind, records)
+        return records
+
+    def _mobile(self) -> str:
+        self._phones += 1
+        return f"+6149157{self._phones:04d}"
+
+    def _users(self) -> list[Record]:
+        def fields(i: int) -> Record:
+            name, role = words.TEAM[i]
+            return {"name": name, "email": f"{name.split()[0].lower()}@brightside.example", "role": role}
+
+        return self._make("user", len(words.TEAM), fields)
+
+    def _companies(self) -> list[Record]:
+        rng = self._rng
+        pairs = [(a, b) for a in words.COMPANY_NAMES for b in words.COMPANY_KINDS]
+        chosen = rng.sample(pairs, COMPANIES)
+
+        def fields(i: int) -> Record:
+            first, (kind, industry) = chosen[i]
+            site = f"{first}{kind}".lower().replace(" ", "").replace("&", "and") + ".example"
+            return {
+                "name": f"{first} {kind}", "email": f"office@{site}", "phone": self._mobile(),
+                "landline": f"+6129155{i:04d}", "industry": industry, "website": f"https://{site}", "metadata": {},
+                "notes": rng.choice(words.COMPANY_NOTES),
+            }  # fmt: skip
+
+        return self._make("company", COMPANIES, fields)
+
+    def _contacts(self, companies: list[Record]) -> list[Record]:
+        rng = self._rng
+
+        def fields(i: int) -> Record:
+            first, last = rng.choice(words.FIRST_NAMES), rng.choice(words.LAST_NAMES)
+            city, state, code = rng.choice(words.CITIES)
+            single = rng.random() < 0.04
+            mail = f"{first}{'' if single else '.' + last}{i}".lower().replace("'", "").replace(" ", "")
+            born = f"{rng.randint(1955, 2003)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
+            return {
+                "first_name": first, "last_name": None if single else last, "email": f"{mail}@mail.example",
+                "phone": self._mobile(), "landline": None, "date_of_birth": born if rng.random() < 0.4 else None,
+                "job_title": rng.choice(words.JOBS), "source": rng.choice(words.SOURCES),
+                "notes": rng.choice(words.CONTACT_NOTES), "metadata": {},
+                "address_line1": f"{rng.randint(1, 240)} {rng.choice(words.STREETS)}", "city": city, "state": state,
+                "postal_code": code, "country": "Australia",
+                "email_unsubscribed": rng.random() < 0.05, "sms_unsubscribed": rng.random() < 0.03,
+            }  # fmt: skip
+
+        contacts = self._make("contact", CONTACTS, fields)
+        employed = [(c["id"], rng.choice(companies)["id"], {}) for c in contacts if rng.random() < 0.6]
+        self._store.link_many("employer", employed)
+        sends = [
+            self._record(rng.uniform(10, 300), contact_id=c["id"], year=self._now.year, channel="email", sent_at=c["created_at"])
+            for c in contacts
+            if c["date_of_birth"] and rng.random() < 0.3
+        ]
+        self._store.add("birthday_send", sends)
+        return contacts
+
+    def _products(self, companies: list[Record]) -> list[Record]:
+        def fields(i: int) -> Record:
+            name, price, unit, category = words.PRODUCTS[i]
+            return {
+                "name": name, "sku": f"BS-{i + 100}", "price": price, "currency": "AUD", "category": category, "unit": unit,
+                "description": f"{name}, supplied and documented.", "images": [], "is_active": i % 13 != 12,
+                "work_order_config": None, "metadata": {},
+            }  # fmt: skip
+
+        products = self._make("product", PRODUCTS, fields)
+        costs = [
+            self._record(200, product_id=p["id"], label="Wholesale", cost_price=round(p["price"] * 0.6, 2), quantity=1,
+                         supplier_id=self._rng.choice(companies)["id"], supplier_product_id=None)
+            for p in products
+        ]  # fmt: skip
+        self._store.add("product_cost", costs)
+        return products
+
+    def _pipelines(self) -> list[tuple[Record, list[Record]]]:
+        result = []
+        for name, stage_names in words.PIPELINES:
+            pipeline = self._record(365, name=name)
+            stages = [
+                self._record(365, pipeline_id=pipeline["id"], name=s, position=i, color=words.COLORS[i % len(words.COLORS)])
+                for i, s in enumerate(stage_names)
+            ]
+            self._store.add("pipeline", [pipeline])
+            self._store.add("stage", stages)
+            result.append((pipeline, stages))
+        return result
+
+    def _opportunities(
+        self,
+        contacts: list[Record],
+        companies: list[Record],
+        users: list[Record],
+        pipelines: list[tuple[Record, list[Record]]],
+        products: list[Record],
+    ) -> list[Record]:
+        rng = self._rng
+        people = rng.sample(contacts, OPPORTUNITIES)
+
+        def fields(i: int) -> Record:
+            who = people[i]
+            firm = rng.choice(companies) if rng.random() < 0.5 else None
+            status = rng.choices(["open", "won", "lost"], [6, 2, 2])[0]
+            referred = rng.random() < 0.1
+            tags = rng.sample(words.TAGS, rng.choice([0, 0, 1, 1, 2]))
+            return {
+                "name": f"{rng.choice(words.JOB_KINDS)} – {who['last_name'] or who['first_name']}", "contact_id": who["id"],
+                "customer_id": firm["id"] if firm else None, "status": status, "value": None, "currency": "AUD",
+                "lead_source": who["source"], "tags": normal_tags(list(tags)), "notes": rng.choice(words.DEAL_NOTES),
+                "metadata": {}, "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
+                "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
+            }  # fmt: skip
+
+        deals = self._make("opportunity", OPPORTUNITIES, fields)
+        lines, cards, owners, further = [], [], [], []
+        for deal in deals:
+            for position, product in enumerate(rng.sample(products, rng.randint(1, 3))):
+                lines.append(self._line(deal, product, position))
+            pipeline, stages = pipelines[rng.choices([0, 1, 2], [6, 3, 1])[0]]
+            stage = stages[-1] if deal["status"] == "won" else rng.choice(stages[:-1])
+            card = {"stage_id": stage["id"], "position": 0, "entered_at": deal["created_at"]}
+            cards.append((deal["id"], pipeline["id"], card))
+            owners.append((deal["id"], rng.choice(users)["id"], {}))
+            if rng.random() < 0.2:
+                further.append((deal["id"], rng.choice(contacts)["id"], {}))
+        self._store.add("opportunity_product", lines)
+        self._store.link_many("card", cards)
+        self._store.link_many("opportunity_user", owners)
+        self._store.link_many("opportunity_contact", further)
+        return deals
+
+    def _line(self, deal: Record, product: Record, position: int) -> Record:
+        return {
+            **self._record(1), "opportunity_id": deal["id"], "product_id": product["id"], "name": product["name"],
+            "quantity": self._rng.randint(1, 8), "unit_price": product["price"],
+            "discount_percent": self._rng.choice([0, 0, 0, 5, 10]), "deposit_percent": 30,
+            "payment_status": "paid" if deal["status"] == "won" else "unpaid", "position": position,
+            "created_at": deal["created_at"], "updated_at": deal["created_at"],
+        }  # fmt: skip
+
+    def _activities(self, deals: list[Record], contacts: list[Record]) -> None:
+        rng = self._rng
+        # A third of the open deals went quiet: nothing was logged on them for over a month.
+        ages = sorted((rng.uniform(0.05, 360) for _ in range(ACTIVITIES)), reverse=True)
+        quiet = {d["id"] for d in deals if rng.random() < 0.33}
+        touched: dict[str, str] = {}
+        records = []
+        for age in ages:
+            created = [d for d in (rng.choice(deals) for _ in range(12)) if d["created_at"] <= self._time(age)]
+            deal = next((d for d in created if age > 35 or d["id"] not in quiet), None)
+            kind = rng.choice(["call", "call", "meeting", "note", "note"])
+            subject, text = rng.choice(words.ACTIVITIES[kind])
+            contact_id = deal["contact_id"] if deal else rng.choice(contacts)["id"]
+            links = {"contact_id": contact_id, "deal_id": deal["id"] if deal else None}
+            links["customer_id"] = deal["customer_id"] if deal else None
+            records.append(self._record(age, activity_type=kind, subject=subject, description=text, **links))
+            if deal:
+                touched[deal["id"]] = records[-1]["created_at"]
+        self._store.add("activity", records)
+        for deal in deals:
+            at = touched.get(deal["id"])
+            if at:
+                deal["last_activity_at"] = at
+                deal["updated_at"] = max(deal["updated_at"], at)
+                self._store.save("opportunity", deal)
+
+    def _tasks(self, deals: list[Record], users: list[Record]) -> None:
+        rng = self._rng
+        categories = [self._record(365, name=n, color=c) for n, c in words.TASK_CATEGORIES]
+        self._store.add("task_category", categories)
+
+        def fields(i: int) -> Record:
+            deal = rng.choice(deals)
+            due = self._now + timedelta(days=rng.randint(-40, 30))
+            return {
+                "title": rng.choice(words.TASKS), "description": None, "status": rng.choice(["pending", "pending", "completed"]),
+                "priority": rng.choice(["low", "medium", "medium", "high"]), "due_date": due.strftime("%Y-%m-%d"),
+                "deal_id": deal["id"], "contact_id": deal["contact_id"], "assigned_to": rng.choice(users)["id"],
+                "category_id": rng.choice(categories)["id"], "position": i,
+            }  # fmt: skip
+
+        self._make("task", TASKS, fields)
+
+    def _attachments(self, deals: list[Record]) -> None:
+        rng = self._rng
+        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
+                 ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
+        files = []
+        for i in range(24):
+            kind, name, mime = kinds[i % len(kinds)]
+            size = rng.randint(20_000, 4_000_000)
+            files.append(self._record(rng.uniform(1, 200), type=kind, name=f"{i:02d}-{name}", mime_type=mime, file_size=size))
+        documents = [self._record(rng.uniform(1, 200), name=f"Proposal {i + 1}", document_type="proposal") for i in range(12)]
+        sheets = [self._record(rng.uniform(1, 200), name=f"Measurements {i + 1}") for i in range(8)]
+        self._store.add("file", files)
+        self._store.add("document", documents)
+        self._store.add("spreadsheet", sheets)
+        for link, records in (("file", files), ("document", documents), ("spreadsheet", sheets)):
+            pairs: list[tuple[str, str, dict[str, Any]]] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
+            self._store.link_many(f"opportunity_{link}", pairs)
+        won = [d for d in deals if d["status"] == "won"]
+        invoices = [
+            self._record(rng.uniform(1, 150), trustpager_deal_id=d["id"], number=f"INV-{1000 + i}", currency="AUD",
+                         status=rng.choice(["paid", "sent", "overdue"]), total=round(rng.uniform(400, 15_000), 2))
+            for i, d in enumerate(won)
+        ]  # fmt: skip
+        orders = [
+            self._record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self._time(-5)[:10],
+                         status=rng.choice(["Pending", "In Progress", "Complete"]))
+            for d in won[:30]
+        ]  # fmt: skip
+        self._store.add("invoice", invoices)
+        self._store.add("work_order", orders)
