@@ -164,7 +164,7 @@ def search(request: str | None, stdin: bool, as_json: bool, count: int) -> None:
         ]
 
     if stdin:
-        for line in click.get_text_stream("stdin"):
+        for line in sys.stdin:
             click.echo(json.dumps(found(line.strip())))
         return
     if not request:

@@ -88,5 +88,7 @@ def _text(value: Any) -> str:
 def _put(body: dict[str, Any], wire: str, value: Any) -> None:
     *parents, last = wire.split(".")
     for parent in parents:
-        body = body.setdefault(parent, {})
+        # A copy: the parent may be an object that the caller gave.
+        body[parent] = dict(body.get(parent) or {})
+        body = body[parent]
     body[last] = value

@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from ..definitions import Tool, input_schema, load_toolsets
 from .auth import Key, Keys, authorize, missing_scopes
+from .checks import validated
 from .clock import Clock
-from .engine import Answer, Call, Router, validated
+from .engine import Answer, Call, Router
 from .errors import ApiError
 from .groups import HANDLERS
 from .seed import seed_workspace

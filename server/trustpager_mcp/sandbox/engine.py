@@ -7,15 +7,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
-from jsonschema import Draft202012Validator
-
-from ..definitions import Parameter, Tool, parameter_schema
+from ..definitions import Tool
 from .auth import Key
+from .checks import check_item, moment
 from .clock import Clock
 from .errors import ApiError, invalid, not_found
 from .store import Record, Store
@@ -51,8 +48,6 @@ class Call:
 
     def fresh(self, fields: Record) -> Record:
         """A new record: id and times set."""
-        from uuid import uuid4
-
         now = self.clock.iso()
         return {"id": str(uuid4()), **fields, "created_at": now, "updated_at": now}
 
@@ -99,115 +94,38 @@ class Router:
         raise ApiError(404, "NOT_FOUND", f"there is no endpoint {method} {path}")
 
 
-def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], body: Any) -> tuple[dict[str, Any], Any]:
-    """Query and body by the definitions. Raises VALIDATION_ERROR with one entry per problem in details.fields."""
-    problems: dict[str, str] = {}
-    for parameter in tool.parameters:
-        if parameter.location == "path" and parameter.type == "uuid" and not _is_uuid(ids.get(parameter.wire, "")):
-            problems[parameter.wire] = "is no UUID"
-    values = _query_values(tool, query, problems)
-    fields = {p.wire: p for p in tool.parameters if p.location == "body"}
-    if body is None:
-        body = {}
-    if not isinstance(body, dict):
-        raise invalid("the body must be a JSON object")
-    for name, value in body.items():
-        if name not in fields:
-            problems[name] = "is no known field"
-        elif problem := _problem(fields[name], value):
-            problems[name] = problem
-    for name, parameter in fields.items():
-        if parameter.required and body.get(name) is None:
-            problems[name] = "is required"
-    if problems:
-        first, text = next(iter(problems.items()))
-        raise invalid(f"{first} {text}", fields=problems)
-    return values, body
+def page(
+    call: Call,
+    rows: list[tuple[int, Record]],
+    show: Callable[[Record], Record] | None = None,
+    order: Callable[[int, Record], tuple[Any, ...]] = lambda sequence, _: (-sequence,),
+) -> Answer:
+    """One page of numbered rows (by default newest first), with the cursor of the next one.
 
-
-def _query_values(tool: Tool, query: list[tuple[str, str]], problems: dict[str, str]) -> dict[str, Any]:
-    known = {p.wire: p for p in tool.parameters if p.location == "query"}
-    values: dict[str, Any] = {}
-    for name, text in query:
-        parameter = known.get(name)
-        if parameter is None:
-            problems[name] = "is no known parameter"
-            continue
-        value: Any = text
-        if parameter.type == "boolean" and text in ("true", "false"):
-            value = text == "true"
-        elif parameter.type == "integer" and re.fullmatch(r"-?\d{1,9}", text):
-            value = int(text)
-        if problem := _problem(parameter, value):
-            problems[name] = problem
-        values[name] = value
-    problems.update({n: "is required" for n, p in known.items() if p.required and n not in values})
-    return values
-
-
-def _problem(parameter: Parameter, value: Any) -> str:
-    if value is None:
-        return "" if parameter.nullable or not parameter.required else "is required"
-    if parameter.type == "uuid" and not (isinstance(value, str) and _is_uuid(value)):
-        return "is no UUID"
-    if parameter.type in ("date", "datetime", "date_or_datetime") and moment(value) is None:
-        return "is no ISO 8601 date"
-    for error in _validator(parameter).iter_errors(value):
-        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
-        return f"{place + ': ' if place else ''}{error.message[:160]}"
-    return ""
-
-
-@lru_cache(maxsize=4096)
-def _validator_of(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema))
-
-
-def _validator(parameter: Parameter) -> Draft202012Validator:
-    schema = parameter_schema(parameter)
-    # Records of a bulk creation are judged one by one, so that good ones are created beside bad ones.
-    if parameter.wire == "records":
-        schema = {k: v for k, v in schema.items() if k != "items"}
-    return _validator_of(json.dumps(schema))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
-
-
-def moment(text: Any) -> datetime | None:
-    """An ISO 8601 date or time as UTC; None when it is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        if len(text) == 10:
-            return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def page(call: Call, rows: list[tuple[int, Record]], show: Callable[[Record], Record] | None = None) -> Answer:
-    """One page of numbered rows (newest first), with the cursor of the next one."""
+    `order` gives each row its place; the cursor holds the place of the last row shown, so that rows which come and go
+    between pages neither repeat others nor hide them.
+    """
     limit = call.query.get("limit", DEFAULT_LIMIT)
-    after = _sequence(call.query.get("cursor"))
-    rest = [r for r in rows if after is None or r[0] < after]
+    placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
+    rest = placed
+    if (cursor := call.query.get("cursor")) is not None:
+        after = _place(call.tool.name, cursor)
+        try:
+            rest = [pair for pair in placed if pair[0] > after]
+        except TypeError:
+            raise _unknown_cursor() from None
     chosen = rest[:limit]
     more = len(rest) > limit
     data = [show(r) if show else r for _, r in chosen]
     if fields := call.query.get("fields"):
         data = [selected(r, fields) for r in data]
-    pagination = {"next_cursor": _cursor(chosen[-1][0]) if more else None, "has_more": more}
+    pagination = {"next_cursor": _cursor(call.tool.name, chosen[-1][0]) if more else None, "has_more": more}
     return Answer(data, extra={"pagination": pagination, "total": len(rows)})
 
 
 def everything(data: list[Any]) -> Answer:
     """A list that the API does not page."""
-    return Answer(data, extra={"pagination": {"next_cursor": None, "has_more": False}})
+    return Answer(data, extra={"pagination": {"next_cursor": None, "has_more": False}, "total": len(data)})
 
 
 def selected(record: Record, fields: str) -> Record:
@@ -216,20 +134,22 @@ def selected(record: Record, fields: str) -> Record:
     return {k: v for k, v in record.items() if k in wanted}
 
 
-def _cursor(sequence: int) -> str:
-    return base64.urlsafe_b64encode(f"s{sequence}".encode()).decode().rstrip("=")
+def _cursor(tool: str, place: tuple[Any, ...]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([tool, *place]).encode()).decode().rstrip("=")
 
 
-def _sequence(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
+def _place(tool: str, cursor: str) -> tuple[Any, ...]:
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        if not text.startswith("s"):
-            raise ValueError(cursor)
-        return int(text[1:])
-    except ValueError:
-        raise invalid("cursor is not one that a list has given", fields={"cursor": "is unknown"}) from None
+        decoded = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, RecursionError):
+        raise _unknown_cursor() from None
+    if not isinstance(decoded, list) or not decoded or decoded[0] != tool:
+        raise _unknown_cursor()
+    return tuple(decoded[1:])
+
+
+def _unknown_cursor() -> ApiError:
+    return invalid("cursor is not one that this list has given", field="cursor")
 
 
 def contains(record: Record, text: str, *fields: str) -> bool:
@@ -272,6 +192,7 @@ def bulk_create(call: Call, create: Callable[[Call, Record], Record]) -> Answer:
         try:
             if not isinstance(record, dict):
                 raise invalid("a record must be an object")
+            check_item(call.tool, "records", record := {k: v for k, v in record.items() if v is not None})
             created.append(create(call, dict(record)))
         except ApiError as error:
             errors.append({"index": index, "code": error.code, "message": error.message})
@@ -280,5 +201,6 @@ def bulk_create(call: Call, create: Callable[[Call, Record], Record]) -> Answer:
 
 def bulk(call: Call, act: Callable[[str], bool], word: str) -> Answer:
     """The same act on every id: how many it worked for, and the ids that failed."""
-    failed = [record_id for record_id in call.body["ids"] if not act(record_id)]
-    return Answer({word: len(call.body["ids"]) - len(failed), "failed": failed})
+    ids = list(dict.fromkeys(call.body["ids"]))
+    failed = [record_id for record_id in ids if not act(record_id)]
+    return Answer({word: len(ids) - len(failed), "failed": failed})

@@ -14,7 +14,9 @@ class ApiError(Exception):
 
 
 def invalid(message: str, **details: Any) -> ApiError:
-    """400 VALIDATION_ERROR."""
+    """400 VALIDATION_ERROR; `field` names the one that is wrong, `fields` holds a reason for each."""
+    if "field" in details:
+        details["fields"] = {details.pop("field"): message}
     return ApiError(400, "VALIDATION_ERROR", message, details or None)
 
 

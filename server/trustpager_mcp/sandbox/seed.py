@@ -12,6 +12,7 @@ from . import seed_words as words
 from .rules import normal_tags
 from .store import Record, Store
 
+_Link = tuple[str, str, dict[str, Any]]
 CONTACTS, COMPANIES, OPPORTUNITIES, PRODUCTS, ACTIVITIES, TASKS = 400, 120, 300, 40, 600, 150
 
 
@@ -100,7 +101,7 @@ class _Seeder:
             }  # fmt: skip
 
         contacts = self._make("contact", CONTACTS, fields)
-        employed = [(c["id"], rng.choice(companies)["id"], {}) for c in contacts if rng.random() < 0.6]
+        employed: list[_Link] = [(c["id"], rng.choice(companies)["id"], {}) for c in contacts if rng.random() < 0.6]
         self._store.link_many("employer", employed)
         sends = [
             self._record(rng.uniform(10, 300), contact_id=c["id"], year=self._now.year, channel="email", sent_at=c["created_at"])
@@ -167,7 +168,10 @@ class _Seeder:
             }  # fmt: skip
 
         deals = self._make("opportunity", OPPORTUNITIES, fields)
-        lines, cards, owners, further = [], [], [], []
+        lines: list[Record] = []
+        cards: list[_Link] = []
+        owners: list[_Link] = []
+        further: list[_Link] = []
         for deal in deals:
             for position, product in enumerate(rng.sample(products, rng.randint(1, 3))):
                 lines.append(self._line(deal, product, position))
@@ -251,7 +255,7 @@ class _Seeder:
         self._store.add("document", documents)
         self._store.add("spreadsheet", sheets)
         for link, records in (("file", files), ("document", documents), ("spreadsheet", sheets)):
-            pairs: list[tuple[str, str, dict[str, Any]]] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
+            pairs: list[_Link] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
             self._store.link_many(f"opportunity_{link}", pairs)
         won = [d for d in deals if d["status"] == "won"]
         invoices = [

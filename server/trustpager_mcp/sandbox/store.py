@@ -1,54 +1,128 @@
-"""The workspace's records in SQLite: JSON documents by kind and id, and links between them."""
+"""The workspace's records in SQLite: JSON documents by kind and id, and links between them.
+
+SQLite holds the truth; what was read is kept decoded until it changes. Records handed out are shared: save a changed
+copy instead of changing them.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Record = dict[str, Any]
+Link = tuple[str, str, dict[str, Any]]
+_Rows = dict[str, tuple[int, Record]]
 
 _TABLES = """
-CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL,
-                      UNIQUE (kind, id));
-CREATE INDEX records_by_kind ON records (kind, seq);
-CREATE TABLE links (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
-                    data TEXT NOT NULL DEFAULT '{}', UNIQUE (kind, a, b));
-CREATE INDEX links_by_b ON links (kind, b);
+CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL,
+                                    data TEXT NOT NULL, UNIQUE (kind, id));
+CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind, seq);
+CREATE TABLE IF NOT EXISTS links (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
+                                  data TEXT NOT NULL DEFAULT '{}', UNIQUE (kind, a, b));
+"""
+_LINK = """
+INSERT INTO links (kind, a, b, data) VALUES (?, ?, ?, ?) ON CONFLICT (kind, a, b) DO UPDATE SET data = excluded.data
 """
 
 
+class _Links:
+    """The links of one kind, from both ends, in the order of linking."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        self.forth: dict[str, dict[str, dict[str, Any]]] = {}
+        self.back: dict[str, list[str]] = {}
+        for a, b, data in rows:
+            self.forth.setdefault(a, {})[b] = json.loads(data)
+            self.back.setdefault(b, []).append(a)
+
+
 class Store:
-    """Documents and links. Every method is one transaction; safe to share between threads."""
+    """Documents and links, safe to share between threads."""
 
     def __init__(self, database: str = ":memory:") -> None:
         self._connection = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+        self._connection.executescript(_TABLES)
         self._lock = threading.RLock()
-        self.clear()
+        self._depth = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._kinds: dict[str, _Rows] = {}
+        self._indexes: dict[tuple[str, str], dict[Any, list[str]]] = {}
+        self._links: dict[str, _Links] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or, when an exception leaves the block, nothing. Transactions nest; the outermost decides."""
+        with self._lock:
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._connection.execute("BEGIN")
+                yield
+            except BaseException:
+                if self._depth == 1:
+                    self._connection.execute("ROLLBACK")
+                    self._forget()
+                raise
+            else:
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever stored (a database file may hold a workspace from an earlier run)."""
+        return self._connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
 
     def clear(self) -> None:
         """Start from an empty workspace."""
-        with self._lock:
-            self._connection.executescript("DROP TABLE IF EXISTS records; DROP TABLE IF EXISTS links;" + _TABLES)
+        with self.transaction():
+            self._connection.execute("DELETE FROM records")
+            self._connection.execute("DELETE FROM links")
+            self._forget()
+
+    def close(self) -> None:
+        self._connection.close()
 
     def add(self, kind: str, records: Iterable[Record]) -> None:
         """Insert records; each has an `id`."""
-        rows = [(kind, r["id"], json.dumps(r)) for r in records]
-        self._many("INSERT INTO records (kind, id, data) VALUES (?, ?, ?)", rows)
+        with self.transaction():
+            known = self._kinds.get(kind)
+            for record in records:
+                text = json.dumps(record)
+                sql = "INSERT INTO records (kind, id, data) VALUES (?, ?, ?)"
+                sequence = self._connection.execute(sql, (kind, record["id"], text)).lastrowid
+                if known is not None:
+                    known[record["id"]] = (sequence or 0, json.loads(text))
+            self._drop_indexes(kind)
 
     def get(self, kind: str, record_id: str) -> Record | None:
-        rows = self._read("SELECT data FROM records WHERE kind = ? AND id = ?", (kind, record_id))
-        return json.loads(rows[0][0]) if rows else None
+        with self._lock:
+            found = self._rows(kind).get(record_id)
+            return found[1] if found else None
 
     def save(self, kind: str, record: Record) -> None:
         """Replace a record that exists."""
-        self._write("UPDATE records SET data = ? WHERE kind = ? AND id = ?", (json.dumps(record), kind, record["id"]))
+        with self.transaction():
+            rows = self._rows(kind)
+            if record["id"] not in rows:
+                return
+            text = json.dumps(record)
+            self._connection.execute("UPDATE records SET data = ? WHERE kind = ? AND id = ?", (text, kind, record["id"]))
+            rows[record["id"]] = (rows[record["id"]][0], json.loads(text))
+            self._drop_indexes(kind)
 
     def delete(self, kind: str, record_id: str) -> bool:
         """Delete a record; whether there was one. Its links are the caller's to remove."""
-        return self._write("DELETE FROM records WHERE kind = ? AND id = ?", (kind, record_id)) > 0
+        with self.transaction():
+            self._connection.execute("DELETE FROM records WHERE kind = ? AND id = ?", (kind, record_id))
+            self._drop_indexes(kind)
+            return self._rows(kind).pop(record_id, None) is not None
 
     def all(self, kind: str, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""
@@ -56,52 +130,67 @@ class Store:
 
     def numbered(self, kind: str, **equal: Any) -> list[tuple[int, Record]]:
         """Like `all`, each with its sequence number, which orders pages stably."""
-        wheres = "".join(f" AND json_extract(data, '$.{name}') = ?" for name in equal)
-        sql = f"SELECT seq, data FROM records WHERE kind = ?{wheres} ORDER BY seq DESC"
-        return [(seq, json.loads(data)) for seq, data in self._read(sql, (kind, *equal.values()))]
+        with self._lock:
+            rows = self._rows(kind)
+            if not equal:
+                return list(reversed(rows.values()))
+            (name, value), *others = equal.items()
+            found = (rows[i] for i in reversed(self._index(kind, name).get(value, ())))
+            return [row for row in found if all(row[1].get(n) == v for n, v in others)]
 
     def link(self, kind: str, a: str, b: str, **data: Any) -> None:
         """Connect a and b; linking twice changes nothing but the data."""
         self.link_many(kind, [(a, b, data)])
 
-    def link_many(self, kind: str, pairs: Iterable[tuple[str, str, dict[str, Any]]]) -> None:
-        rows = [(kind, a, b, json.dumps(data)) for a, b, data in pairs]
-        sql = "INSERT INTO links (kind, a, b, data) VALUES (?, ?, ?, ?) ON CONFLICT (kind, a, b) DO UPDATE SET data = excluded.data"
-        self._many(sql, rows)
+    def link_many(self, kind: str, pairs: Iterable[Link]) -> None:
+        with self.transaction():
+            self._connection.executemany(_LINK, [(kind, a, b, json.dumps(data)) for a, b, data in pairs])
+            self._links.pop(kind, None)
 
-    def unlink(self, kind: str, a: str, b: str | None = None) -> int:
-        """Remove one link, or all links of a; how many there were."""
-        if b is None:
-            return self._write("DELETE FROM links WHERE kind = ? AND a = ?", (kind, a))
-        return self._write("DELETE FROM links WHERE kind = ? AND a = ? AND b = ?", (kind, a, b))
+    def unlink(self, kind: str, a: str, b: str) -> int:
+        """Remove a link; how many there were."""
+        with self.transaction():
+            self._links.pop(kind, None)
+            sql = "DELETE FROM links WHERE kind = ? AND a = ? AND b = ?"
+            return self._connection.execute(sql, (kind, a, b)).rowcount
 
     def unlink_everywhere(self, record_id: str) -> None:
         """Remove every link that names a deleted record."""
-        self._write("DELETE FROM links WHERE a = ? OR b = ?", (record_id, record_id))
+        with self.transaction():
+            self._links.clear()
+            self._connection.execute("DELETE FROM links WHERE a = ? OR b = ?", (record_id, record_id))
 
     def linked(self, kind: str, a: str) -> list[tuple[str, dict[str, Any]]]:
         """What a is linked to, in the order of linking, with each link's data."""
-        rows = self._read("SELECT b, data FROM links WHERE kind = ? AND a = ? ORDER BY seq", (kind, a))
-        return [(b, json.loads(data)) for b, data in rows]
+        with self._lock:
+            return list(self._of(kind).forth.get(a, {}).items())
 
     def linking(self, kind: str, b: str) -> list[str]:
         """What is linked to b."""
-        return [a for (a,) in self._read("SELECT a FROM links WHERE kind = ? AND b = ? ORDER BY seq", (kind, b))]
-
-    def _read(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+            return list(self._of(kind).back.get(b, ()))
 
-    def _write(self, sql: str, values: tuple[Any, ...]) -> int:
-        with self._lock:
-            return self._connection.execute(sql, values).rowcount
+    def _rows(self, kind: str) -> _Rows:
+        if kind not in self._kinds:
+            rows = self._connection.execute("SELECT seq, id, data FROM records WHERE kind = ? ORDER BY seq", (kind,))
+            self._kinds[kind] = {record_id: (seq, json.loads(data)) for seq, record_id, data in rows}
+        return self._kinds[kind]
 
-    def _many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        with self._lock:
-            self._connection.execute("BEGIN")
-            try:
-                self._connection.executemany(sql, rows)
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+    def _index(self, kind: str, name: str) -> dict[Any, list[str]]:
+        if (kind, name) not in self._indexes:
+            index: dict[Any, list[str]] = {}
+            for record_id, (_, record) in self._rows(kind).items():
+                if isinstance(value := record.get(name), (str, int, float, bool, type(None))):
+                    index.setdefault(value, []).append(record_id)
+            self._indexes[(kind, name)] = index
+        return self._indexes[(kind, name)]
+
+    def _drop_indexes(self, kind: str) -> None:
+        for key in [k for k in self._indexes if k[0] == kind]:
+            del self._indexes[key]
+
+    def _of(self, kind: str) -> _Links:
+        if kind not in self._links:
+            rows = self._connection.execute("SELECT a, b, data FROM links WHERE kind = ? ORDER BY seq", (kind,))
+            self._links[kind] = _Links(rows)
+        return self._links[kind]

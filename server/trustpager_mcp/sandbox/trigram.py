@@ -7,9 +7,8 @@ import re
 
 def trigrams(text: str) -> set[str]:
     """The trigrams of each word, padded with two blanks before and one behind."""
-    return {
-        padded[i : i + 3] for word in re.findall(r"\w+", text.lower()) for padded in [f"  {word} "] for i in range(len(padded) - 2)
-    }
+    padded = [f"  {word} " for word in re.findall(r"\w+", text.lower())]
+    return {word[i : i + 3] for word in padded for i in range(len(word) - 2)}
 
 
 def similarity(a: str, b: str) -> float:

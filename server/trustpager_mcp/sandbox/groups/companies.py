@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, everything, page
 from ..errors import invalid
-from ..rules import check_metadata, check_phones
+from ..phones import check_phones
+from ..rules import check_metadata
 from ..store import Record
 from . import activities, contacts, opportunities
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, created_between, everything, page
+from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, created_between, everything, page, selected
 from ..errors import ApiError, invalid
-from ..rules import check_metadata, check_phones
+from ..phones import check_phones
+from ..rules import check_metadata
 from ..store import Record
 from . import activities, opportunities
 
@@ -57,8 +58,9 @@ def create_one(call: Call, fields: Record) -> Record:
         raise invalid("first_name is required", field="first_name")
     if unknown := set(fields) - set(_WRITABLE) - {"skip_automations"}:
         raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
-    defaults = {"last_name": None, "country": "Australia", "email_unsubscribed": False, "sms_unsubscribed": False, "metadata": {}}
-    record = call.fresh({**defaults, **_checked(fields)})
+    defaults: Record = {"last_name": None, "country": "Australia", "metadata": {}}
+    opted_in = {"email_unsubscribed": False, "sms_unsubscribed": False}
+    record = call.fresh({**defaults, **opted_in, **_checked(fields)})
     call.store.add("contact", [record])
     return view(record)
 
@@ -79,8 +81,6 @@ def _list(call: Call) -> Answer:
 
 
 def _get(call: Call) -> Answer:
-    from ..engine import selected
-
     shown = _expanded(call, call.must("contact"))
     return Answer(selected(shown, call.query["fields"]) if call.query.get("fields") else shown)
 

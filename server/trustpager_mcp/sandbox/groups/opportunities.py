@@ -65,7 +65,7 @@ def value_of(call: Call, record: Record) -> float:
 
 def of_contact(call: Call, contact_id: str) -> list[Record]:
     """Opportunities on which the person is primary or additional."""
-    further = {a for a in call.store.linking("opportunity_contact", contact_id)}
+    further = set(call.store.linking("opportunity_contact", contact_id))
     rows = call.store.all("opportunity")
     return [view(call, r) for r in rows if r.get("contact_id") == contact_id or r["id"] in further]
 
@@ -97,7 +97,7 @@ def create_one(call: Call, fields: Record) -> Record:
     pipeline_id, stage_id = fields.get("pipeline_id"), fields.get("stage_id")
     if pipeline_id or stage_id:
         _check_stage(call, pipeline_id, stage_id)
-    defaults = {
+    defaults: Record = {
         "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
         "primary_referrer_contact_id": None, "primary_referrer_category": None,
     }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, change, contains, everything, moment, page
+from ..checks import moment
+from ..engine import Answer, Call, Handler, change, contains, everything, page
 from ..errors import invalid
 from ..store import Record
 

@@ -1,0 +1,70 @@
+# Needs python3 (3.11 or later) with venv, and nothing else. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench lock format clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make the environment in .venv.
+
+run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, and say how to connect.
+	@$(BIN)/trustpager-mcp serve --transport http --sandbox
+
+test: $(STAMP) ## Run every check and every test; stop at the first that fails.
+	@echo "== ruff: style and common mistakes"
+	@$(BIN)/ruff check
+	@echo "== mypy: types, strictly"
+	@$(BIN)/mypy
+	@echo "== pyright: types, as editors see them"
+	@$(BIN)/pyright
+	@echo "== import-linter: imports point one way"
+	@$(BIN)/lint-imports
+	@echo "== definitions: in their canonical format"
+	@$(BIN)/python scripts/format_definitions.py --check
+	@echo "== pytest: behaviour"
+	@$(BIN)/python -m pytest
+
+bench: $(STAMP) ## Run the project's own benchmarks.
+	@$(BIN)/python bench/run.py
+
+lock: ## Redo the lock files. Newest pins: make lock ARGS=--upgrade
+	@PYTHON=$(PYTHON) scripts/lock.sh $(ARGS)
+
+format: $(STAMP) ## Rewrite code and definitions in the project's style.
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+	@$(BIN)/python scripts/format_definitions.py
+
+clean: ## Remove the environment, caches and build output.
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One shell for the whole recipe: a missing ensurepip is found before a half-made environment is left behind.
+$(STAMP): pyproject.toml requirements-dev.lock
+	@set -e; \
+	command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or later." >&2; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old: 3.11 or later is needed. Name one: make PYTHON=python3.12" >&2; exit 1; }; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	    package=$$($(PYTHON) -c 'import sys; print("python{}.{}-venv".format(*sys.version_info))'); \
+	    if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	      echo "$(PYTHON) lacks venv. On Debian or Ubuntu: sudo apt-get install python3-venv (or $$package)" >&2; exit 1; \
+	    fi; \
+	    echo "== $(PYTHON) lacks venv: installing $$package"; \
+	    apt-get update -qq && apt-get install -y -qq "$$package"; \
+	  fi; \
+	  echo "== making $(VENV)"; \
+	  $(PYTHON) -m venv --clear $(VENV); \
+	fi; \
+	echo "== installing what requirements-dev.lock pins"; \
+	$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock; \
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .; \
+	touch $@

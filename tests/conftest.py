@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+
+COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
+
+
+class Agent:
+    """A real MCP client on a real server process; `text` and `failure` read a tool's answer as an agent would."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def raw(self, tool: str, **arguments: Any) -> Any:
+        return await self.client.call_tool(tool, arguments)
+
+    async def text(self, tool: str, **arguments: Any) -> str:
+        result = await self.raw(tool, **arguments)
+        assert not result.is_error, result.content[0].text
+        return str(result.content[0].text)
+
+    async def failure(self, tool: str, **arguments: Any) -> str:
+        result = await self.raw(tool, **arguments)
+        assert result.is_error, result.content[0].text
+        return str(result.content[0].text)
+
+
+@asynccontextmanager
+async def connect(*options: str, mode: Any = "auto", **env: str) -> AsyncIterator[Agent]:
+    server = StdioServerParameters(command=COMMAND, args=["serve", *options], env=env)
+    async with Client(server, mode=mode) as client:
+        yield Agent(client)
+
+
+@pytest.fixture(scope="session")
+def command() -> str:
+    return COMMAND
+
+
+@pytest.fixture(scope="session")
+def serve() -> Any:
+    """`async with serve("--sandbox") as agent:` starts `trustpager-mcp serve` and connects over its standard streams."""
+    return connect
