@@ -19,15 +19,15 @@ class Agent:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    async def raw(self, tool: str, **arguments: Any) -> Any:
+    async def raw(self, tool: str, /, **arguments: Any) -> Any:
         return await self.client.call_tool(tool, arguments)
 
-    async def text(self, tool: str, **arguments: Any) -> str:
+    async def text(self, tool: str, /, **arguments: Any) -> str:
         result = await self.raw(tool, **arguments)
         assert not result.is_error, result.content[0].text
         return str(result.content[0].text)
 
-    async def failure(self, tool: str, **arguments: Any) -> str:
+    async def failure(self, tool: str, /, **arguments: Any) -> str:
         result = await self.raw(tool, **arguments)
         assert result.is_error, result.content[0].text
         return str(result.content[0].text)

@@ -84,6 +84,8 @@ class Registry:
             return self._off(tool, "it is on the operator's deny list")
         if tool.approves and not policy.approvals:
             return self._off(tool, "approving what was held back for a person is a person's work; see --approvals")
+        if tool.credential in ("portal_token", "oauth_token"):
+            return self._off(tool, f"it needs a {tool.credential.replace('_', ' ')}, which this server does not hold")
         if policy.scopes is None:
             if tool.effect == "read":
                 return None

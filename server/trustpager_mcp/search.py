@@ -21,6 +21,10 @@ _STOP = frozenset(
 )
 # bm25() weights in the order of the columns: name, title, intents, description, toolset.
 _WEIGHTS = "6.0, 4.0, 3.5, 2.0, 1.5"
+# How many of the best by words alone are compared by name.
+_CANDIDATES = 200
+# How much a name that says the request counts against the words elsewhere.
+_NAME_WEIGHT = 3.0
 # Words of the trade that mean the same, both ways; FTS5's stemmer handles endings.
 _SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"deal", "opportunity"}), frozenset({"company", "customer", "account", "organisation"}),
@@ -56,9 +60,13 @@ class SearchIndex:
             rows = self._index().execute(
                 f"SELECT tool, bm25(tools, 0.0, {_WEIGHTS}) AS rank FROM tools WHERE tools MATCH ? "
                 "ORDER BY rank, tool LIMIT ?",
-                (match, limit),
+                (match, max(limit, _CANDIDATES)),
             )
-            return [Hit(self._registry.visible[name], -rank) for name, rank in rows]
+            found = [(name, -rank) for name, rank in rows]
+        wanted = {_stem(t) for t in terms}
+        asked = [{_stem(t) for t in _family(w)} for w in _words(query)]
+        hits = [Hit(self._registry.visible[n], score * (1 + _NAME_WEIGHT * _likeness(n, asked, wanted))) for n, score in found]
+        return sorted(hits, key=lambda h: (-h.score, h.tool.name))[:limit]
 
     def _index(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -82,13 +90,33 @@ def _document(catalog: Catalog, tool: Tool) -> tuple[str, ...]:
     return tool.name, words, tool.title, " . ".join(tool.intents), tool.description, f"{toolset.title} {toolset.summary}"
 
 
+def _words(query: str) -> list[str]:
+    return [w for w in re.findall(r"[^\W_]+", query.lower()) if w not in _STOP]
+
+
 def _terms(query: str) -> list[str]:
-    words = [w for w in re.findall(r"[^\W_]+", query.lower()) if w not in _STOP]
-    terms: dict[str, None] = {}
-    for word in words:
-        terms[word] = None
-        singular = re.sub(r"ies$", "y", word) if word.endswith("ies") else word.removesuffix("s")
-        for family in _SYNONYMS:
-            if word in family or singular in family:
-                terms.update(dict.fromkeys(sorted(family)))
+    return list(dict.fromkeys(term for word in _words(query) for term in _family(word)))
+
+
+def _family(word: str) -> list[str]:
+    """The word and what means the same."""
+    terms = {word: None}
+    for family in _SYNONYMS:
+        if word in family or _stem(word) in family:
+            terms.update(dict.fromkeys(sorted(family)))
     return list(terms)
+
+
+def _stem(word: str) -> str:
+    return word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
+
+
+def _likeness(name: str, asked: list[set[str]], wanted: set[str]) -> float:
+    """How well the tool's name says the request, 0 to 1: asked words it says, against words it says unasked.
+
+    It keeps a short name (list_contacts) above longer ones that hold the same words (list_contact_employers).
+    """
+    said = [_stem(part) for part in name.split("_")]
+    matched = sum(1 for family in asked if family & set(said))
+    unasked = sum(1 for part in said if part not in wanted)
+    return matched / (len(asked) + unasked) if asked else 0.0

@@ -62,16 +62,17 @@ class Upstream:
         try:
             with anyio.fail_after(self._timeout):
                 return await self._exchange(client, request, headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            # The aiohttp transport tells a refused connection as ConnectTimeout.
+            raise UnreachableError(
+                f"{host} could not be reached: {str(error) or type(error).__name__}. Nothing was sent.",
+                hint="Check the connection and TRUSTPAGER_BASE_URL, or try --sandbox.",
+            ) from None
         except (httpx.TimeoutException, TimeoutError):
             raise UnreachableError(
                 f"{host} did not answer within {self._timeout:g} s.",
                 code="TIMEOUT",
                 hint=_after_silence(request),
-            ) from None
-        except httpx.ConnectError as error:
-            raise UnreachableError(
-                f"{host} could not be reached: {str(error) or type(error).__name__}. Nothing was sent.",
-                hint="Check the connection and TRUSTPAGER_BASE_URL, or try --sandbox.",
             ) from None
         except httpx.HTTPError as error:
             raise UnreachableError(

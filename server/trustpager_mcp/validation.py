@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WRAPPERS = ("args", "arguments", "input", "params", "parameters", "body", "data", "payload")
 _MAX_PROBLEMS = 6
 _MAX_SHOWN = 80
+_MAX_NAMES = 10
 _MAX_DEPTH = 64
 
 
@@ -153,8 +154,9 @@ def _unknown(tool: Tool, arguments: dict[str, Any]) -> list[str]:
         if name in known:
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        other = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'no arguments'}"
-        problems.append(f"unknown argument {_shown(name)}: {other}".rstrip("."))
+        told = ", ".join(known[:_MAX_NAMES]) + (" …" if len(known) > _MAX_NAMES else "")
+        other = f"did you mean {near[0]}?" if near else f"it takes {told or 'no arguments'}"
+        problems.append(f"unknown argument {_shown(name)}: {other}")
     return problems
 
 

@@ -5,6 +5,7 @@ The wheel is built the long way, through the sdist, by the hatchling of this env
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 import tomllib
 import zipfile
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,22 @@ def test_what_pyproject_declares_is_locked_at_a_version_it_allows(name: str, dec
         found = versions.get(canonicalize_name(requirement.name))
         assert found, f"{text} is not locked: run `make lock`"
         assert all(requirement.specifier.contains(v, prereleases=True) for v in found), f"{text}: run `make lock`"
+
+
+def test_everything_that_the_package_imports_is_locked_for_running_it() -> None:
+    imported: set[str] = set()
+    for file in (ROOT / "server/trustpager_mcp").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                imported.add(node.module.split(".")[0])
+    provided = pins("requirements.lock").keys() | {canonicalize_name(Requirement(text).name) for text in EXTRAS}
+    distributions = packages_distributions()
+    foreign = imported - sys.stdlib_module_names - {"trustpager_mcp"}
+    assert foreign
+    unlocked = {m for m in foreign if provided.isdisjoint(canonicalize_name(d) for d in distributions.get(m, ()))}
+    assert unlocked == set()
 
 
 # The image

@@ -155,7 +155,7 @@ def _unknown_cursor() -> ApiError:
 def contains(record: Record, text: str, *fields: str) -> bool:
     """Whether any of the fields holds the text, ignoring case; digits match formatted numbers."""
     wanted = text.lower().strip()
-    digits = re.sub(r"\D", "", text)
+    digits = re.sub(r"\D", "", text).removeprefix("0")
     for name in fields:
         value = str(record.get(name) or "").lower()
         if wanted in value or (len(digits) >= 6 and digits in re.sub(r"\D", "", value)):
@@ -183,6 +183,13 @@ def change(call: Call, kind: str, record: Record, changes: Record) -> Record:
     call.store.save(kind, updated)
     call.store.add("field_change", log)
     return updated
+
+
+def clear_references(call: Call, record_id: str, *fields: tuple[str, str]) -> None:
+    """Other records' fields that name a deleted record become null: what was logged outlives what it was about."""
+    for kind, name in fields:
+        for record in call.store.all(kind, **{name: record_id}):
+            call.store.save(kind, {**record, name: None})
 
 
 def bulk_create(call: Call, create: Callable[[Call, Record], Record]) -> Answer:

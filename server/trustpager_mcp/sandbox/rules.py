@@ -23,7 +23,5 @@ def check_metadata(fields: Record) -> None:
 
 def normal_tags(tags: list[Any]) -> list[Record]:
     """Tags as objects: plain strings get the default colour."""
-    return [
-        {"name": tag, "color": DEFAULT_TAG_COLOR} if isinstance(tag, str) else {**tag, "color": tag.get("color") or DEFAULT_TAG_COLOR}
-        for tag in tags
-    ]
+    objects = ({"name": tag} if isinstance(tag, str) else tag for tag in tags)
+    return [{"name": tag["name"], "color": tag.get("color") or DEFAULT_TAG_COLOR} for tag in objects]

@@ -23,7 +23,7 @@ def seed_workspace(store: Store, now: datetime, seed: int) -> None:
 
 class _Seeder:
     def __init__(self, store: Store, now: datetime, rng: random.Random) -> None:
-        self._store, self._now, self._rng = store, now.replace(microsecond=0), rng
+        self._store, self._now, self._rng = store, now.replace(minute=0, second=0, microsecond=0), rng
         self._phones = 0
 
     def run(self) -> None:
@@ -35,7 +35,7 @@ class _Seeder:
         deals = self._opportunities(contacts, companies, users, stages, products)
         self._activities(deals, contacts)
         self._tasks(deals, users)
-        self._attachments(deals)
+        self._attachments(deals, users)
 
     def _id(self) -> str:
         return str(UUID(int=self._rng.getrandbits(128), version=4))
@@ -104,12 +104,20 @@ class _Seeder:
         employed: list[_Link] = [(c["id"], rng.choice(companies)["id"], {}) for c in contacts if rng.random() < 0.6]
         self._store.link_many("employer", employed)
         sends = [
-            self._record(rng.uniform(10, 300), contact_id=c["id"], year=self._now.year, channel="email", sent_at=c["created_at"])
+            self._birthday_send(c, rng.choice([["email"], ["sms"], ["email", "sms"]]))
             for c in contacts
             if c["date_of_birth"] and rng.random() < 0.3
         ]
         self._store.add("birthday_send", sends)
         return contacts
+
+    def _birthday_send(self, contact: Record, channels: list[str]) -> Record:
+        """The message of the contact's last birthday."""
+        born = contact["date_of_birth"]
+        year = self._now.year - (f"{self._now:%m-%d}" <= born[5:])
+        at = f"{year}-{born[5:]}T09:00:00Z"
+        sent = self._record(0, contact_id=contact["id"], year=year, channels=channels, sent_at=at)
+        return {**sent, "created_at": at, "updated_at": at}
 
     def _products(self, companies: list[Record]) -> list[Record]:
         def fields(i: int) -> Record:
@@ -179,6 +187,9 @@ class _Seeder:
             stage = stages[-1] if deal["status"] == "won" else rng.choice(stages[:-1])
             card = {"stage_id": stage["id"], "position": 0, "entered_at": deal["created_at"]}
             cards.append((deal["id"], pipeline["id"], card))
+            if pipeline is pipelines[0][0] and deal["status"] == "won" and rng.random() < 0.5:
+                delivery, steps = pipelines[1]
+                cards.append((deal["id"], delivery["id"], {**card, "stage_id": rng.choice(steps)["id"]}))
             owners.append((deal["id"], rng.choice(users)["id"], {}))
             if rng.random() < 0.2:
                 further.append((deal["id"], rng.choice(contacts)["id"], {}))
@@ -191,7 +202,7 @@ class _Seeder:
     def _line(self, deal: Record, product: Record, position: int) -> Record:
         return {
             **self._record(1), "opportunity_id": deal["id"], "product_id": product["id"], "name": product["name"],
-            "quantity": self._rng.randint(1, 8), "unit_price": product["price"],
+            "quantity": self._rng.randint(1, 2 if product["price"] > 1000 else 12), "unit_price": product["price"],
             "discount_percent": self._rng.choice([0, 0, 0, 5, 10]), "deposit_percent": 30,
             "payment_status": "paid" if deal["status"] == "won" else "unpaid", "position": position,
             "created_at": deal["created_at"], "updated_at": deal["created_at"],
@@ -235,12 +246,14 @@ class _Seeder:
                 "title": rng.choice(words.TASKS), "description": None, "status": rng.choice(["pending", "pending", "completed"]),
                 "priority": rng.choice(["low", "medium", "medium", "high"]), "due_date": due.strftime("%Y-%m-%d"),
                 "deal_id": deal["id"], "contact_id": deal["contact_id"], "assigned_to": rng.choice(users)["id"],
-                "category_id": rng.choice(categories)["id"], "position": i,
+                "category_id": rng.choice(categories)["id"], "position": TASKS - 1 - i, "completed_at": None,
             }  # fmt: skip
 
-        self._make("task", TASKS, fields)
+        for task in self._make("task", TASKS, fields):
+            if task["status"] == "completed":
+                self._store.save("task", {**task, "completed_at": task["created_at"]})
 
-    def _attachments(self, deals: list[Record]) -> None:
+    def _attachments(self, deals: list[Record], users: list[Record]) -> None:
         rng = self._rng
         kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
@@ -260,12 +273,13 @@ class _Seeder:
         won = [d for d in deals if d["status"] == "won"]
         invoices = [
             self._record(rng.uniform(1, 150), trustpager_deal_id=d["id"], number=f"INV-{1000 + i}", currency="AUD",
+                         due_date=self._time(rng.uniform(-14, 60))[:10],
                          status=rng.choice(["paid", "sent", "overdue"]), total=round(rng.uniform(400, 15_000), 2))
             for i, d in enumerate(won)
         ]  # fmt: skip
         orders = [
             self._record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self._time(-5)[:10],
-                         status=rng.choice(["Pending", "In Progress", "Complete"]))
+                         status=rng.choice(["Pending", "In Progress", "Complete"]), assigned_to=rng.choice(users)["id"])
             for d in won[:30]
         ]  # fmt: skip
         self._store.add("invoice", invoices)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,7 @@ class Store:
 
     def __init__(self, database: str = ":memory:") -> None:
         self._connection = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+        weakref.finalize(self, self._connection.close)
         self._connection.executescript(_TABLES)
         self._lock = threading.RLock()
         self._depth = 0
@@ -82,12 +84,9 @@ class Store:
     def clear(self) -> None:
         """Start from an empty workspace."""
         with self.transaction():
-            self._connection.execute("DELETE FROM records")
-            self._connection.execute("DELETE FROM links")
+            for table in ("records", "links", "sqlite_sequence"):
+                self._connection.execute(f"DELETE FROM {table}")
             self._forget()
-
-    def close(self) -> None:
-        self._connection.close()
 
     def add(self, kind: str, records: Iterable[Record]) -> None:
         """Insert records; each has an `id`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, everything, page
+from ..engine import Answer, Call, Handler, bulk, bulk_create, change, clear_references, contains, everything, page
 from ..errors import invalid
 from ..phones import check_phones
 from ..rules import check_metadata
@@ -26,9 +26,7 @@ def create_one(call: Call, fields: Record) -> Record:
     """One new company, checked. Raises VALIDATION_ERROR."""
     if not isinstance(fields.get("name"), str):
         raise invalid("name is required", field="name")
-    if unknown := set(fields) - set(_WRITABLE) - {"skip_automations"}:
-        raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
-    record = call.fresh({"metadata": {}, **_checked(fields)})
+    record = call.fresh({**dict.fromkeys(_WRITABLE), "metadata": {}, **_checked(fields)})
     call.store.add("company", [record])
     return record
 
@@ -50,6 +48,8 @@ def _contacts(call: Call) -> Answer:
 
 def _delete_one(call: Call, company_id: str) -> bool:
     call.store.unlink_everywhere(company_id)
+    costs = [("product_cost", "supplier_id"), ("opportunity_product_cost", "supplier_id")]
+    clear_references(call, company_id, ("opportunity", "customer_id"), ("activity", "customer_id"), *costs)
     return call.store.delete("company", company_id)
 
 

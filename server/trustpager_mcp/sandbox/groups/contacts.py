@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import re
+from uuid import UUID, uuid5
 
-from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, created_between, everything, page, selected
+from ..engine import (
+    Answer,
+    Call,
+    Handler,
+    bulk,
+    bulk_create,
+    change,
+    clear_references,
+    contains,
+    created_between,
+    everything,
+    page,
+    selected,
+)  # fmt: skip
 from ..errors import ApiError, invalid
-from ..phones import check_phones
+from ..phones import check_phones, to_e164
 from ..rules import check_metadata
 from ..store import Record
 from . import activities, opportunities
@@ -29,14 +42,21 @@ def view(record: Record) -> Record:
 
 def _expanded(call: Call, record: Record) -> Record:
     shown = view(record)
-    if "employers" in (call.query.get("expand") or ""):
+    if call.query.get("expand"):
         shown["employers"] = _employers(call, record["id"])
     return shown
 
 
 def _employers(call: Call, contact_id: str) -> list[Record]:
-    found = (call.store.get("company", b) for b, _ in call.store.linked("employer", contact_id))
-    return [{k: c.get(k) for k in ("id", "name", "industry", "phone", "email")} for c in found if c]
+    found = ((call.store.get("company", b), link) for b, link in call.store.linked("employer", contact_id))
+    return [_employer(contact_id, company, link) for company, link in found if company]
+
+
+def _employer(contact_id: str, company: Record, link: Record) -> Record:
+    """A link as the API shows it: its own id, both ends, and what tells the company."""
+    ends = {"contact_id": contact_id, "customer_id": company["id"]}
+    own = link.get("id") or str(uuid5(UUID(contact_id), company["id"]))
+    return {"id": own, **ends, **{k: company.get(k) for k in ("name", "industry", "email", "phone", "landline")}}
 
 
 def _checked(fields: Record) -> Record:
@@ -56,9 +76,7 @@ def create_one(call: Call, fields: Record) -> Record:
     """One new contact, checked. Raises VALIDATION_ERROR."""
     if not isinstance(fields.get("first_name"), str):
         raise invalid("first_name is required", field="first_name")
-    if unknown := set(fields) - set(_WRITABLE) - {"skip_automations"}:
-        raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
-    defaults: Record = {"last_name": None, "country": "Australia", "metadata": {}}
+    defaults: Record = {**dict.fromkeys(_WRITABLE), "country": "Australia", "metadata": {}}
     opted_in = {"email_unsubscribed": False, "sms_unsubscribed": False}
     record = call.fresh({**defaults, **opted_in, **_checked(fields)})
     call.store.add("contact", [record])
@@ -92,6 +110,10 @@ def _search(call: Call) -> Answer:
 
 def _delete_one(call: Call, contact_id: str) -> bool:
     call.store.unlink_everywhere(contact_id)
+    links = [("opportunity", "contact_id"), ("opportunity", "primary_referrer_contact_id"), ("activity", "contact_id")]
+    clear_references(call, contact_id, *links, ("task", "contact_id"))
+    for sent in call.store.all("birthday_send", contact_id=contact_id):
+        call.store.delete("birthday_send", sent["id"])
     return call.store.delete("contact", contact_id)
 
 
@@ -103,7 +125,7 @@ def _delete(call: Call) -> Answer:
 def _link(call: Call) -> Answer:
     contact, company = call.must("contact"), call.must("company", call.ids["customerId"])
     call.store.link("employer", contact["id"], company["id"])
-    return Answer({"contact_id": contact["id"], "customer_id": company["id"]}, status=201)
+    return Answer(_employer(contact["id"], company, {}), status=201)
 
 
 def _unlink(call: Call) -> Answer:
@@ -113,21 +135,33 @@ def _unlink(call: Call) -> Answer:
     return Answer(status=204)
 
 
+def _caller(body: Record) -> tuple[str | None, str | None]:
+    """Number and reason of a voice agent's call: args first, then the top level, then the envelope's own numbers.
+
+    The reference: args.phone, else from_number for inbound and to_number for outbound calls.
+    """
+    args, envelope = (part if isinstance(part, dict) else {} for part in (body.get("args"), body.get("call")))
+    other = "to_number" if envelope.get("direction") == "outbound" else "from_number"
+    numbers = (args.get("phone"), body.get("phone"), envelope.get(other))
+    number = next((n for n in numbers if isinstance(n, str) and n.strip()), None)
+    reason = args.get("reason") or body.get("reason")
+    return number, reason if isinstance(reason, str) else None
+
+
 def _voice_unsubscribe(call: Call) -> Answer:
     """Called by voice agents: answers text, and says plainly when nothing was done."""
-    body = {**call.body, **(call.body.get("args") or {})}
-    envelope = call.body.get("call") or {}
-    other = "to_number" if envelope.get("direction") == "outbound" else "from_number"
-    number = body.get("phone") or envelope.get(other) or ""
-    digits = re.sub(r"\D", "", number)[-9:]
-    matched = [r for r in call.store.all("contact") if digits and re.sub(r"\D", "", r.get("phone") or "")[-9:] == digits]
-    if len(digits) < 8 or not matched:
-        reason = "no phone number was given" if not digits else "no contact has this number"
-        return Answer(text=f"{_FAILURE}: {reason}.")
+    number, reason = _caller(call.body)
+    if number is None:
+        return Answer(text=f"{_FAILURE}: no phone number was given.")
+    if (wanted := to_e164(number)) is None:
+        return Answer(text=f"{_FAILURE}: {number[:40]} is no phone number.")
+    matched = [r for r in reversed(call.store.all("contact")) if wanted in (r.get("phone"), r.get("landline"))]
+    if not matched:
+        return Answer(text=f"{_FAILURE}: no contact has this number.")
     for record in matched[:_MAX_UNSUBSCRIBED]:
         changes: Record = {"email_unsubscribed": True, "sms_unsubscribed": True}
-        if body.get("reason"):
-            changes["notes"] = "\n".join(filter(None, [record.get("notes"), f"Unsubscribed: {body['reason']}"]))
+        if reason:
+            changes["notes"] = "\n".join(filter(None, [record.get("notes"), f"Unsubscribed: {reason}"]))
         change(call, "contact", record, changes)
     return Answer(text="You have been removed from our email and text message lists.")
 

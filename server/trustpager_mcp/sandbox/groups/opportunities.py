@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine import Answer, Call, Handler, bulk, bulk_create, change, contains, created_between, everything, page
+from ..engine import (
+    Answer,
+    Call,
+    Handler,
+    bulk,
+    bulk_create,
+    change,
+    clear_references,
+    contains,
+    created_between,
+    everything,
+    page,
+)
 from ..errors import invalid
 from ..rules import check_metadata, normal_tags
 from ..store import Record
-from . import opportunity_parts
+from . import contacts, opportunity_parts
 
 _WRITABLE = ("name", "contact_id", "customer_id", "status", "value", "currency", "lead_source", "tags", "notes", "metadata")
 _SEARCHED = ("name", "contact_name", "customer_name", "_contact_email", "_contact_phone", "_customer_email", "_customer_phone")
@@ -30,22 +42,27 @@ def view(call: Call, record: Record) -> Record:
     """An opportunity as the API shows it: value, names, placements; expansions when asked for."""
     contact = call.store.get("contact", record.get("contact_id") or "") or {}
     customer = call.store.get("company", record.get("customer_id") or "") or {}
+    cards = placements(call, record["id"])
+    first: Record = cards[0] if cards else {}
     shown = {
         **record,
         "value": value_of(call, record),
         "contact_name": f"{contact.get('first_name') or ''} {contact.get('last_name') or ''}".strip() or None,
         "customer_name": customer.get("name"),
-        "placements": placements(call, record["id"]),
+        "pipeline_name": first.get("pipeline_name"),
+        "stage_name": first.get("stage_name"),
+        "placements": cards,
     }
     wanted = {e.strip() for e in (call.query.get("expand") or "").split(",") if e.strip()}
     if unknown := wanted - {"contact", "referrer", "customer", "products", "assigned_users"}:
         raise invalid(f"expand: unknown {', '.join(sorted(unknown))}", field="expand")
     if "contact" in wanted:
-        shown["contact"] = contact or None
+        shown["contact"] = contacts.view(contact) if contact else None
     if "customer" in wanted:
         shown["customer"] = customer or None
-    if "referrer" in wanted and (who := call.store.get("contact", record.get("primary_referrer_contact_id") or "")):
-        shown["referrer"] = {k: who.get(k) for k in _REFERRER}
+    if "referrer" in wanted:
+        who = call.store.get("contact", record.get("primary_referrer_contact_id") or "")
+        shown["referrer"] = {k: who.get(k) for k in _REFERRER} if who else None
     if "products" in wanted:
         shown["products"] = opportunity_parts.products_of(call, record["id"])
     if "assigned_users" in wanted:
@@ -98,8 +115,8 @@ def create_one(call: Call, fields: Record) -> Record:
     if pipeline_id or stage_id:
         _check_stage(call, pipeline_id, stage_id)
     defaults: Record = {
-        "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
-        "primary_referrer_contact_id": None, "primary_referrer_category": None,
+        **dict.fromkeys(_WRITABLE), "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
+        "primary_referrer_contact_id": None, "primary_referrer_category": None, "last_activity_at": None,
     }  # fmt: skip
     record = call.fresh({**defaults, **_checked(call, fields)})
     call.store.add("opportunity", [record])
@@ -164,6 +181,8 @@ def _delete_one(call: Call, opportunity_id: str) -> bool:
     for cost in call.store.all("opportunity_product_cost", opportunity_id=opportunity_id):
         call.store.delete("opportunity_product_cost", cost["id"])
     call.store.unlink_everywhere(opportunity_id)
+    logged = [("activity", "deal_id"), ("task", "deal_id"), ("work_order", "deal_id"), ("invoice", "trustpager_deal_id")]
+    clear_references(call, opportunity_id, *logged)
     return call.store.delete("opportunity", opportunity_id)
 
 

@@ -75,7 +75,7 @@ def _reorder(call: Call) -> Answer:
     opportunity = call.must("opportunity")
     lines = {r["id"]: r for r in call.store.all("opportunity_product", opportunity_id=opportunity["id"])}
     order = call.body["product_ids"]
-    if sorted(order) != sorted(lines):
+    if len(order) != len(lines) or set(order) != set(lines):
         raise invalid("product_ids must hold every product of the opportunity once", field="product_ids")
     for position, line_id in enumerate(order):
         call.store.save("opportunity_product", {**lines[line_id], "position": position})

@@ -29,7 +29,7 @@ def _list(call: Call) -> Answer:
     rows = [(n, t) for n, t in rows if _due_within(t, q)]
     if "search" in q:
         rows = [(n, t) for n, t in rows if contains(t, q["search"], "title", "description")]
-    return page(call, rows)
+    return page(call, rows, order=lambda sequence, task: (task["position"], -sequence))
 
 
 def _checked(call: Call, fields: Record) -> Record:
@@ -39,9 +39,16 @@ def _checked(call: Call, fields: Record) -> Record:
 
 
 def _create(call: Call) -> Answer:
-    position = len(call.store.all("task"))
-    body = {k: v for k, v in _checked(call, call.body).items() if v is not None}
-    record = call.fresh({"status": "pending", "priority": "medium", "position": position, **body})
+    """A new task stands first: the others move down one."""
+    for other in call.store.all("task"):
+        call.store.save("task", {**other, "position": other["position"] + 1})
+    defaults = {
+        "description": None, "status": "pending", "priority": "medium", "due_date": None, "assigned_to": None, "deal_id": None,
+        "contact_id": None, "category_id": None, "position": 0, "completed_at": None,
+    }  # fmt: skip
+    record = call.fresh({**defaults, **_checked(call, call.body)})
+    if record["status"] == "completed":
+        record["completed_at"] = record["created_at"]
     call.store.add("task", [record])
     return Answer(record, status=201)
 
@@ -60,12 +67,16 @@ def _delete(call: Call) -> Answer:
 
 
 def _reorder(call: Call) -> Answer:
-    order = call.body["order"]
-    found = {i: call.store.get("task", i) for i in order}
-    if missing := [i for i, t in found.items() if t is None]:
+    """The named tasks share out the places that they hold, so that the others keep theirs."""
+    order: list[str] = call.body["order"]
+    if len(set(order)) < len(order):
+        raise invalid("order names a task twice", field="order")
+    found = [call.store.get("task", task_id) for task_id in order]
+    if missing := [i for i, task in zip(order, found, strict=True) if task is None]:
         raise invalid(f"order names tasks that do not exist: {', '.join(missing[:3])}", field="order")
-    for position, task_id in enumerate(order):
-        call.store.save("task", {**(found[task_id] or {}), "position": position})
+    tasks = [task for task in found if task]
+    for place, task in zip(sorted(t["position"] for t in tasks), tasks, strict=True):
+        call.store.save("task", {**task, "position": place})
     return Answer({"reordered": len(order)})
 
 

@@ -1,0 +1,104 @@
+"""One workspace and everything that answers for it, apart from HTTP."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+from uuid import uuid4
+
+from ..definitions import Tool, input_schema, load_toolsets
+from .auth import Key, Keys, authorize, missing_scopes
+from .checks import validated
+from .clock import Clock
+from .engine import Answer, Call, Router
+from .errors import ApiError, not_found
+from .faults import Faults
+from .groups import HANDLERS
+from .seed import seed_workspace
+from .store import Record, Store
+
+_REQUESTS_KEPT = 1000
+_START_CREDITS = 10_000.0
+
+
+class Workspace:
+    """Records, clock, keys, faults, outbox and credits; `call` is the API."""
+
+    def __init__(self, seed: int, database: str, now: str | None) -> None:
+        toolsets = load_toolsets()
+        self.tools: list[Tool] = [t for toolset in toolsets for t in toolset.tools]
+        self._group = {t.name: toolset.title for toolset in toolsets for t in toolset.tools}
+        self._router = Router(self.tools)
+        self._seed, self._start = seed, now
+        self.store = Store(database)
+        self._begin()
+        if self.store.is_empty():
+            seed_workspace(self.store, self.clock.now(), seed)
+
+    def _begin(self) -> None:
+        self.clock = Clock(self._start)
+        self.keys = Keys(self.tools)
+        self.faults = Faults()
+        self.outbox: list[Record] = []
+        self.requests: deque[Record] = deque(maxlen=_REQUESTS_KEPT)
+        self.credits = _START_CREDITS
+
+    def reset(self, seed: int | None = None) -> None:
+        """The seeded workspace again, or that of another seed: records, clock, keys, faults."""
+        self._seed = self._seed if seed is None else seed
+        self._begin()
+        with self.store.transaction():
+            self.store.clear()
+            seed_workspace(self.store, self.clock.now(), self._seed)
+
+    def call(self, key: Key, method: str, path: str, query: list[tuple[str, str]], body: Any) -> Answer:
+        """Route, authorize, validate, then act or hold for approval. Raises ApiError."""
+        if path == "/_meta/tools" and method == "GET":
+            return Answer({"tools": [_meta_entry(t) for t in self.tools if not missing_scopes(t, key)]})
+        tool, ids = self._router.find(method, path)
+        authorize(tool, key)
+        if tool.name not in HANDLERS:
+            raise ApiError(501, "NOT_IMPLEMENTED", f"the sandbox does not serve {self._group[tool.name]} ({tool.operation}) yet")
+        values, checked = validated(tool, ids, query, body)
+        if key.approval and tool.is_write:
+            return self._hold(tool, ids, values, checked)
+        return self._act(tool, key, ids, values, checked)
+
+    def _act(self, tool: Tool, key: Key, ids: dict[str, str], query: Record, body: Any) -> Answer:
+        with self.store.transaction():
+            return HANDLERS[tool.name](Call(tool, self.store, self.clock, key, ids, query, body, self.outbox))
+
+    def _hold(self, tool: Tool, ids: dict[str, str], query: Record, body: Any) -> Answer:
+        """A key that needs approval: the write waits (DESIGN: 202, pending_approval)."""
+        approval = {
+            "id": str(uuid4()), "status": "pending", "tool": tool.name, "operation": tool.operation,
+            "ids": ids, "query": query, "body": body, "created_at": self.clock.iso(),
+        }  # fmt: skip
+        self.store.add("approval", [approval])
+        return Answer({"status": "pending_approval", "approval_id": approval["id"]}, status=202)
+
+    def execute_approval(self, approval_id: str, key: Key) -> Answer:
+        """Do what was held, with the rights of `key`. Raises ApiError."""
+        approval = self.store.get("approval", approval_id)
+        if approval is None:
+            raise not_found("approval", approval_id)
+        if approval["status"] != "pending":
+            raise ApiError(409, "CONFLICT", f"the approval is already {approval['status']}")
+        tool = next(t for t in self.tools if t.name == approval["tool"])
+        answer = self._act(tool, key, approval["ids"], approval["query"], approval["body"])
+        self.store.save("approval", {**approval, "status": "executed", "executed_at": self.clock.iso()})
+        return answer
+
+
+def _meta_entry(tool: Tool) -> Record:
+    """One tool as the reference documents GET /api/v1/_meta/tools."""
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": input_schema(tool),
+        "preferred_model": "haiku" if tool.effect == "read" else "sonnet",
+        "api_path": tool.path,
+        "required_scopes": list(tool.scopes),
+        "is_write": tool.is_write,
+        "portal_path": "/crm/" + tool.path.split("/")[1],
+    }

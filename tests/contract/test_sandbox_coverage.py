@@ -1,0 +1,54 @@
+"""The sandbox serves every tool of the groups that it claims, by every path that the definitions name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.contract.test_sandbox_support import NOBODY, make
+from trustpager_mcp.definitions import Tool, load_toolsets
+from trustpager_mcp.sandbox.groups import HANDLERS
+
+SERVED = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
+
+
+def body_of(tool: Tool) -> dict[str, Any] | None:
+    samples: dict[str, Any] = {
+        "uuid": NOBODY, "array": [NOBODY], "object": {}, "number": 1, "integer": 1, "boolean": True, "email": "a@b.example",
+        "phone": "+61412345678", "string": "x",
+    }  # fmt: skip
+    fields = [p for p in tool.parameters if p.location == "body" and p.required]
+    return {p.wire: p.enum[0] if p.enum else samples[p.type] for p in fields} if tool.method != "GET" else None
+
+
+def test_the_eight_groups_are_defined_whole() -> None:
+    assert len(TOOLS) == 104
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
+async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -> None:
+    api = CALLER
+    for operation in (tool.operation, *tool.aliases):
+        method, path = operation.split(" ")
+        response = await api.send(method, re.sub(r":\w+", NOBODY, path), body_of(tool))
+        assert response.status_code in (200, 201, 204, 400, 404), f"{operation}: {response.text}"
+        if response.status_code == 404:
+            assert "endpoint" not in response.json()["error"]["message"]
+
+
+CALLER = make()
+
+
+def test_no_handler_serves_a_tool_that_does_not_exist() -> None:
+    assert set(HANDLERS) <= {tool.name for toolset in load_toolsets() for tool in toolset.tools}
+
+
+async def test_a_group_without_behaviour_is_answered_501_by_name() -> None:
+    others = [t for toolset in load_toolsets() for t in toolset.tools if t.name not in HANDLERS and t.method == "GET"]
+    for tool in [t for t in others if t.base == "api" and t.credential == "api_key" and ":" not in t.path][:3]:
+        error = await CALLER.error("GET", tool.path, status=501)
+        assert error["code"] == "NOT_IMPLEMENTED"
+        assert "does not serve" in error["message"]
