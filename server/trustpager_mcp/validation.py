@@ -161,7 +161,8 @@ def _unknown(tool: Tool, arguments: dict[str, Any]) -> list[str]:
 
 
 def _missing(tool: Tool, arguments: dict[str, Any]) -> list[str]:
-    absent = [p for p in tool.parameters if p.required and arguments.get(p.name) is None]
+    given = {name for name, value in arguments.items() if value is not None}
+    absent = [p for p in tool.parameters if p.required and p.name not in (arguments if p.nullable else given)]
     return [f"{p.name} ({type_word(p)}) is required" for p in absent]
 
 

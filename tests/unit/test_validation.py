@@ -90,3 +90,12 @@ def test_no_argument_whatever_makes_validation_raise_anything_but_its_own_error(
     except ArgumentsError as error:
         told = error.message
     assert len(told) < 2_000
+
+
+def test_a_required_argument_that_null_clears_may_be_null() -> None:
+    tool = next(
+        t for t in catalog.tools.values() if [p for p in t.parameters if p.required and p.nullable and p.location == "body"]
+    )
+    cleared = next(p.name for p in tool.parameters if p.required and p.nullable)
+    arguments = {p.name: ID for p in tool.parameters if p.location == "path"} | {cleared: None}
+    assert prepared(tool.name, arguments)[cleared] is None
