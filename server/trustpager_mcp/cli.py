@@ -89,7 +89,8 @@ def serve(transport: str, host: str, port: int, allowed_hosts: _List | None, too
         return
     from .transports.http import serve as serve_http
 
-    url = f"http://{host}:{port}/mcp"
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    url = f"http://{shown}:{port}/mcp"
     what = "a practice workspace (sandbox)" if app.settings.sandbox else app.base_url
     click.echo(
         f"Serving {what} at {url}\n\nConnect a client:\n"

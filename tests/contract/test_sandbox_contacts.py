@@ -28,7 +28,9 @@ async def test_a_contact_is_created_read_changed_and_deleted() -> None:
     await api.error("DELETE", f"/contacts/{contact['id']}", status=404)
 
 
-@pytest.mark.parametrize("number", ["+61299991234", "+61812345678", "+611300975707", "0412345678", "+0412345678", "+61 412 345 678", ""])
+@pytest.mark.parametrize(
+    "number", ["+61299991234", "+61812345678", "+611300975707", "0412345678", "+0412345678", "+61 412 345 678", ""]
+)
 async def test_a_phone_that_is_no_e164_mobile_is_refused(number: str) -> None:
     assert "phone" in (await make().error("POST", "/contacts", {"first_name": "A", "phone": number}))["details"]["fields"]
 

@@ -60,7 +60,9 @@ async def test_a_body_that_breaks_the_definition_is_refused_naming_the_field(bod
     assert field in error["details"]["fields"]
 
 
-@pytest.mark.parametrize("query", ["colour=red", "limit=0", "limit=101", "limit=ten", "created_after=soon", "cursor=abc", "expand=pets"])
+@pytest.mark.parametrize(
+    "query", ["colour=red", "limit=0", "limit=101", "limit=ten", "created_after=soon", "cursor=abc", "expand=pets"]
+)
 async def test_a_query_that_breaks_the_definition_is_refused_naming_the_parameter(query: str) -> None:
     error = await make().error("GET", f"/contacts?{query}")
     assert error["code"] == "VALIDATION_ERROR"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from .errors import ApiError, invalid
 from .faults import strike
 from .workspace import Workspace
 
+_log = logging.getLogger(__name__)
 API = "/functions/v1/api/v1"
 _FUNCTIONS = "/functions/v1"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -85,9 +88,12 @@ async def _answer(workspace: Workspace, request: Request, path: str, seen: dict[
         key = workspace.keys.authenticate(request.headers.get("authorization"))
         seen["body"] = body = await _json(request)
         answer = workspace.call(key, request.method, path, request.query_params.multi_items(), body)
+        return _response(answer, request_id)
     except ApiError as error:
         return _error(error, request_id)
-    return _response(answer, request_id)
+    except Exception:
+        _log.exception("%s %s failed (request %s)", request.method, path, request_id)
+        return _error(ApiError(500, "INTERNAL_ERROR", "the sandbox failed; its log says where"), request_id)
 
 
 def _response(answer: Answer, request_id: str) -> Response:
@@ -113,6 +119,18 @@ async def _json(request: Request) -> Any:
     if not content:
         return None
     try:
-        return json.loads(content)
+        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
+        return value
     except (ValueError, RecursionError):
         raise invalid("the body is not valid JSON") from None
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)

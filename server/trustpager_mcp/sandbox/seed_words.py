@@ -21,7 +21,14 @@ COMPANY_KINDS = (
     ("Dental", "Health"), ("Logistics", "Transport"), ("Cafe", "Hospitality"), ("Physio", "Health"), ("Legal", "Professional"),
     ("Landscapes", "Trades"), ("Motors", "Automotive"), ("Strata", "Real estate"),
 )  # fmt: skip
-COMPANY_NOTES = (None, None, "Pays on 14 days.", "Ask for the site manager.", "Wants every quote as a PDF.", "Referred by a builder.")
+COMPANY_NOTES = (
+    None,
+    None,
+    "Pays on 14 days.",
+    "Ask for the site manager.",
+    "Wants every quote as a PDF.",
+    "Referred by a builder.",
+)
 CITIES = (
     ("Sydney", "NSW", "2000"), ("Parramatta", "NSW", "2150"), ("Newcastle", "NSW", "2300"), ("Melbourne", "VIC", "3000"),
     ("Geelong", "VIC", "3220"), ("Brisbane", "QLD", "4000"), ("Gold Coast", "QLD", "4217"), ("Perth", "WA", "6000"),
@@ -30,7 +37,15 @@ CITIES = (
 STREETS = ("George St", "Station Rd", "Banksia Ave", "Victoria Pde", "High St", "Ocean Dr", "Mill Lane", "Railway Tce")
 JOBS = ("Owner", "Office manager", "Home owner", "Facilities manager", "Director", "Site manager", None, None)
 SOURCES = ("website", "referral", "google ads", "facebook", "trade show", "phone", "api")
-CONTACT_NOTES = (None, None, None, "Best after 4 pm.", "Prefers text messages.", "Has two dogs, ring first.", "Comparing three quotes.")
+CONTACT_NOTES = (
+    None,
+    None,
+    None,
+    "Best after 4 pm.",
+    "Prefers text messages.",
+    "Has two dogs, ring first.",
+    "Comparing three quotes.",
+)
 PIPELINES = (
     ("Sales", ("New Lead", "Contacted", "Site Visit", "Quote Sent", "Negotiation", "Won")),
     ("Delivery", ("Scheduled", "Materials Ordered", "On Site", "Inspection", "Handed Over")),
@@ -42,7 +57,14 @@ JOB_KINDS = (
     "Rooftop solar 6.6 kW", "Battery upgrade", "Switchboard replacement", "Hot water heat pump", "EV charger", "Kitchen renovation",
     "Air conditioning", "Safety inspection", "Office lighting", "Maintenance plan",
 )  # fmt: skip
-DEAL_NOTES = (None, None, "Wants it done before summer.", "Waiting on council approval.", "Finance pre-approved.", "Decision after the holidays.")
+DEAL_NOTES = (
+    None,
+    None,
+    "Wants it done before summer.",
+    "Waiting on council approval.",
+    "Finance pre-approved.",
+    "Decision after the holidays.",
+)
 _BASE_PRODUCTS = (
     ("Solar panel 440 W", 289.0, "each", "Solar"), ("Inverter 5 kW", 1490.0, "each", "Solar"),
     ("Battery 10 kWh", 8900.0, "each", "Storage"), ("EV charger 7 kW", 1650.0, "each", "Charging"),

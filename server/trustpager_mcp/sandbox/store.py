@@ -119,9 +119,10 @@ class Store:
     def delete(self, kind: str, record_id: str) -> bool:
         """Delete a record; whether there was one. Its links are the caller's to remove."""
         with self.transaction():
+            known = self._rows(kind).pop(record_id, None) is not None
             self._connection.execute("DELETE FROM records WHERE kind = ? AND id = ?", (kind, record_id))
             self._drop_indexes(kind)
-            return self._rows(kind).pop(record_id, None) is not None
+            return known
 
     def all(self, kind: str, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""

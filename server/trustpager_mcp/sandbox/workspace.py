@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from ..definitions import Tool, input_schema, load_toolsets
+from ..definitions import Tool, Toolset, input_schema, load_toolsets
 from .auth import Key, Keys, authorize, missing_scopes
 from .checks import validated
 from .clock import Clock
@@ -21,11 +22,17 @@ _REQUESTS_KEPT = 1000
 _START_CREDITS = 10_000.0
 
 
+@cache
+def _toolsets() -> tuple[Toolset, ...]:
+    """The definitions, read once: they are frozen, and many workspaces may stand in one process."""
+    return load_toolsets()
+
+
 class Workspace:
     """Records, clock, keys, faults, outbox and credits; `call` is the API."""
 
     def __init__(self, seed: int, database: str, now: str | None) -> None:
-        toolsets = load_toolsets()
+        toolsets = _toolsets()
         self.tools: list[Tool] = [t for toolset in toolsets for t in toolset.tools]
         self._group = {t.name: toolset.title for toolset in toolsets for t in toolset.tools}
         self._router = Router(self.tools)

@@ -18,7 +18,8 @@ def _create(call: Call) -> Answer:
     call.reference("contact", body.get("contact_id"), "contact_id")
     call.reference("opportunity", body.get("deal_id"), "deal_id")
     call.reference("company", body.get("customer_id"), "customer_id")
-    record = call.fresh({k: v for k, v in body.items() if v is not None})
+    defaults = dict.fromkeys(("description", "contact_id", "deal_id", "customer_id"))
+    record = call.fresh({**defaults, **body})
     call.store.add("activity", [record])
     if deal := call.store.get("opportunity", body.get("deal_id") or ""):
         call.store.save("opportunity", {**deal, "last_activity_at": record["created_at"]})

@@ -128,9 +128,10 @@ def _attach(link: str, path_name: str, kind: str, file_type: str | None = None) 
     return handler
 
 
-def _detach(link: str, path_name: str) -> Handler:
+def _detach(link: str, path_name: str, kind: str = "", file_type: str | None = None) -> Handler:
     def handler(call: Call) -> Answer:
-        if not call.store.unlink(link, call.must("opportunity")["id"], call.ids[path_name]):
+        other = (call.store.get(kind, call.ids[path_name]) or {}) if file_type else {}
+        if other.get("type") != file_type or not call.store.unlink(link, call.must("opportunity")["id"], call.ids[path_name]):
             raise ApiError(404, "NOT_FOUND", f"{call.ids[path_name]} is not attached to the opportunity")
         return Answer(status=204)
 
@@ -152,7 +153,7 @@ def _attachment_handlers() -> dict[str, Handler]:
         link = f"opportunity_{kind}"
         handlers[f"list_opportunity_{name}s"] = _attached(link, kind, file_type)
         handlers[f"add_opportunity_{name}"] = _attach(link, path_name, kind, file_type)
-        handlers[f"remove_opportunity_{name}"] = _detach(link, path_name)
+        handlers[f"remove_opportunity_{name}"] = _detach(link, path_name, kind, file_type)
     return handlers
 
 

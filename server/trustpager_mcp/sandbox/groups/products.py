@@ -19,8 +19,9 @@ def _list(call: Call) -> Answer:
 
 
 def _create(call: Call) -> Answer:
-    defaults = {"currency": "AUD", "is_active": True, "images": [], "work_order_config": None}
-    record = call.fresh({**defaults, **{k: v for k, v in call.body.items() if v is not None}})
+    unset: Record = dict.fromkeys(("sku", "category", "description", "unit", "work_order_config"))
+    defaults: Record = {**unset, "currency": "AUD", "is_active": True, "images": [], "metadata": {}}
+    record = call.fresh({**defaults, **call.body})
     call.store.add("product", [record])
     return Answer(record, status=201)
 

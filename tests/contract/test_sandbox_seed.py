@@ -1,0 +1,74 @@
+"""The seeded workspace: believable, big enough to matter, and the same for the same seed."""
+
+from __future__ import annotations
+
+import time
+
+from tests.contract.test_sandbox_support import make
+from trustpager_mcp.sandbox.checks import moment
+
+SIZES = {
+    "contact": 400,
+    "company": 120,
+    "opportunity": 300,
+    "product": 40,
+    "activity": 600,
+    "task": 150,
+    "pipeline": 3,
+    "user": 6,
+}
+
+
+def test_the_same_seed_makes_the_same_workspace_and_another_seed_another() -> None:
+    one, two, other = (make(seed=seed).workspace.store for seed in (1, 1, 2))
+    for kind in (*SIZES, "opportunity_product", "invoice", "work_order", "file"):
+        assert one.all(kind) == two.all(kind)
+    assert one.all("contact") != other.all("contact")
+    assert one.linked("card", one.all("opportunity")[0]["id"]) == two.linked("card", two.all("opportunity")[0]["id"])
+
+
+def test_the_workspace_has_the_promised_size_and_starts_within_a_second() -> None:
+    started = time.perf_counter()
+    store = make().workspace.store
+    assert time.perf_counter() - started < 1
+    assert {kind: len(store.all(kind)) for kind in SIZES} == SIZES
+
+
+def test_nothing_happened_in_the_future_and_something_in_every_month() -> None:
+    workspace = make().workspace
+    months = set()
+    for kind in SIZES:
+        for record in workspace.store.all(kind):
+            created, updated = moment(record["created_at"]), moment(record["updated_at"])
+            assert created is not None
+            assert updated is not None
+            assert created <= updated <= workspace.clock.now()
+            if kind == "activity":
+                months.add(f"{created:%Y-%m}")
+    assert len(months) >= 12
+
+
+async def test_open_deals_are_stale_and_fresh_and_have_owners_and_values() -> None:
+    api = make()
+    deals = [*await api.get("/opportunities", status="open", limit=100, expand="assigned_users")]
+    touched = sorted(d["updated_at"] for d in deals)
+    assert touched[0] < "2026-05-01"
+    assert touched[-1] > "2026-06-08"
+    assert all(d["assigned_users"] and d["placements"] and d["value"] > 0 for d in deals)
+    assert any(d["tags"] for d in deals)
+
+
+async def test_won_deals_stand_in_the_last_stage_of_a_pipeline() -> None:
+    api = make()
+    last = {p["stages"][-1]["id"] for p in await api.get("/pipelines")}
+    for deal in await api.get("/opportunities", status="won", limit=100):
+        assert last & {p["stage_id"] for p in deal["placements"]}
+
+
+async def test_every_seeded_number_keeps_the_rules_that_the_api_enforces() -> None:
+    api = make()
+    fields = ("first_name", "last_name", "email", "phone", "landline", "job_title", "source", "metadata", "city", "date_of_birth")
+    people = [{k: c[k] for k in fields} for c in await api.get("/contacts", limit=100)]
+    assert (await api.ok("POST", "/contacts/bulk-create", {"records": people}, status=201))["errors"] == []
+    firms = [{k: c[k] for k in ("name", "email", "phone", "landline", "website")} for c in await api.get("/companies", limit=100)]
+    assert (await api.ok("POST", "/companies/bulk-create", {"records": firms}, status=201))["errors"] == []
