@@ -7,10 +7,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lock format clean
+.PHONY: help setup run test bench lock format snapshots clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make the environment in .venv.
 
@@ -28,6 +28,7 @@ test: $(STAMP) ## Run every check and every test; stop at the first that fails.
 	@$(BIN)/lint-imports
 	@echo "== definitions: in their canonical format"
 	@$(BIN)/python scripts/format_definitions.py --check
+	@$(BIN)/python scripts/write_tools_page.py --check
 	@echo "== pytest: behaviour"
 	@$(BIN)/python -m pytest
 
@@ -41,6 +42,10 @@ format: $(STAMP) ## Rewrite code and definitions in the project's style.
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 	@$(BIN)/python scripts/format_definitions.py
+	@$(BIN)/python scripts/write_tools_page.py
+
+snapshots: $(STAMP) ## Write the golden snapshots of all tools anew; then read the change.
+	@$(BIN)/python scripts/write_snapshots.py
 
 clean: ## Remove the environment, caches and build output.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -239,3 +239,8 @@ async def test_it_serves_over_a_real_socket() -> None:
         finally:
             server.should_exit = True
             await task
+
+
+async def test_a_whole_number_written_with_a_decimal_point_counts_as_one() -> None:
+    api = make()
+    assert len(await api.ok("POST", "/search", {"query": "a", "limit": 2.0})) == 2

@@ -131,6 +131,9 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> int | float:
     number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
+    if not math.isfinite(number):
+        return _refuse(text)
+    # JSON Schema takes 1.0 for an integer, so the handlers must get one.
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
