@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from . import __version__, meta_tools
+from .callers import SILENT, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .credentials import Credential
 from .dispatcher import Dispatcher, Result
@@ -58,11 +59,11 @@ class Session:
             self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
         return self._listed
 
-    async def call(self, name: str, arguments: dict[str, Any]) -> Result:
+    async def call(self, name: str, arguments: dict[str, Any], caller: Caller = SILENT) -> Result:
         """Run any tool by name, meta tools included; failures are Results."""
         if self._meta.knows(name) and with_meta_tools(self._selection):
-            return await self._meta.call(name, arguments)
-        return await self.dispatcher.call(name, arguments)
+            return await self._meta.call(name, arguments, caller)
+        return await self.dispatcher.call(name, arguments, caller=caller)
 
 
 class App:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .call_options import CallOptions, take_options
+from .callers import SILENT, Caller
 from .credentials import Credential
 from .definitions import Effect, Tool
 from .errors import NotAllowedError, ToolError, UpstreamError
@@ -31,9 +33,7 @@ class Result:
 class Dispatcher:
     """Runs calls for one credential under one registry."""
 
-    def __init__(
-        self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL
-    ) -> None:
+    def __init__(self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL) -> None:
         self.registry = registry
         self._credential = credential
         self._upstream = upstream
@@ -44,25 +44,27 @@ class Dispatcher:
         name: str,
         arguments: dict[str, Any],
         *,
-        fields: tuple[str, ...] = (),
+        options: dict[str, Any] | None = None,
+        caller: Caller = SILENT,  # noqa: ARG002
         effect: Effect | None = None,
     ) -> Result:
         """Call a tool. Never raises a ToolError: a failure is a Result with `is_error`.
 
-        `effect` is the class of the executor that was used; a tool of another class is refused.
+        `options` are call options given apart from the arguments. `effect` is the class of the executor that was used;
+        a tool of another class is refused.
         """
         try:
             tool = self.registry.get(name)
             if effect is not None and tool.effect != effect:
                 raise wrong_executor(tool, effect)
-            chosen, rest = _take_fields(tool, arguments)
+            chosen, rest = take_options(tool, arguments, options)
             request = build(tool, prepare(self.registry.catalog, tool, rest), self._base_url)
             response = await self._upstream.send(request, self._credential.headers())
-            return self._understood(tool, request, response, fields or chosen)
+            return self._understood(tool, request, response, chosen)
         except ToolError as error:
             return failure(error)
 
-    def _understood(self, tool: Tool, request: Request, response: Response, fields: tuple[str, ...]) -> Result:
+    def _understood(self, tool: Tool, request: Request, response: Response, options: CallOptions) -> Result:
         payload = classify(tool, response)
         if response.status == 202 and (held := _held(payload)):
             return Result(
@@ -75,7 +77,7 @@ class Dispatcher:
         if isinstance(payload, str):
             return Result(payload, payload)
         entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
-        shaped = shape(tool, payload, entity, fields)
+        shaped = shape(tool, payload, entity, options.fields)
         return Result(shaped.text, shaped.data)
 
 
@@ -198,19 +200,3 @@ def _held(payload: Any) -> str | None:
     if isinstance(data, dict) and data.get("status") == "pending_approval":
         return str(data.get("approval_id"))
     return None
-
-
-def _take_fields(tool: Tool, arguments: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """`fields` chooses what a read shows; where the API knows the parameter too, it gets it as well."""
-    value = arguments.get("fields")
-    if value is None or tool.effect != "read":
-        return (), arguments
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        return (), arguments
-    chosen = tuple(part.strip() for n in names for part in n.split(",") if part.strip())
-    if "fields" in tool.parameter_by_name:
-        plain = chosen != ("all",) and not any("." in c for c in chosen)
-        rest = {k: v for k, v in arguments.items() if k != "fields" or plain}
-        return chosen, rest
-    return chosen, {k: v for k, v in arguments.items() if k != "fields"}

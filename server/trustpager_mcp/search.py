@@ -58,8 +58,7 @@ class SearchIndex:
         match = " OR ".join(f'"{t}"' for t in terms)
         with self._lock:
             rows = self._index().execute(
-                f"SELECT tool, bm25(tools, 0.0, {_WEIGHTS}) AS rank FROM tools WHERE tools MATCH ? "
-                "ORDER BY rank, tool LIMIT ?",
+                f"SELECT tool, bm25(tools, 0.0, {_WEIGHTS}) AS rank FROM tools WHERE tools MATCH ? ORDER BY rank, tool LIMIT ?",
                 (match, max(limit, _CANDIDATES)),
             )
             found = [(name, -rank) for name, rank in rows]

@@ -1,7 +1,7 @@
 """The same tools in this process, without a transport.
 
-    async with Toolkit(sandbox=True) as toolkit:
-        result = await toolkit.call("list_contacts", {"limit": 5})
+async with Toolkit(sandbox=True) as toolkit:
+    result = await toolkit.call("list_contacts", {"limit": 5})
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ class Toolkit:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._app.aclose()
 
     async def tools(self, api_key: str | None = None) -> list[dict[str, Any]]:

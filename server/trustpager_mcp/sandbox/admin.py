@@ -38,7 +38,7 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             return 200, {"now": workspace.clock.iso()}
         case ("POST", "clock"):
             _move_clock(workspace, body)
-            return 200, {"now": workspace.clock.iso()}
+            return 200, {"jobs_run": workspace.run_due(), "now": workspace.clock.iso()}
         case ("GET", "faults"):
             return 200, {"faults": workspace.faults.all()}
         case ("POST", "faults"):
@@ -47,7 +47,7 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             workspace.faults.clear()
             return 200, {"faults": []}
         case ("GET", "outbox"):
-            return 200, {"outbox": list(workspace.outbox)}
+            return 200, {"outbox": list(workspace.world.outbox)}
         case ("GET", "requests"):
             return 200, {"requests": list(workspace.requests)}
         case ("GET", "field-changes"):
@@ -60,13 +60,13 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
         case ("GET", "approvals"):
             return 200, {"approvals": workspace.store.all("approval")}
         case ("GET", "credits"):
-            return 200, {"balance": workspace.credits}
+            return 200, {"balance": workspace.world.balance}
         case ("POST", "credits"):
             balance = body.get("balance")
             if isinstance(balance, bool) or not isinstance(balance, (int, float)):
                 raise invalid("balance must be a number", field="balance")
-            workspace.credits = float(balance)
-            return 200, {"balance": workspace.credits}
+            workspace.world.balance = float(balance)
+            return 200, {"balance": workspace.world.balance}
     raise ApiError(404, "NOT_FOUND", f"there is no control {method} /__sandbox/{name}")
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .admin import check_local, control
@@ -100,6 +100,13 @@ def _response(answer: Answer, request_id: str) -> Response:
     headers = {"x-request-id": request_id}
     if answer.text is not None:
         return PlainTextResponse(answer.text, headers=headers)
+    if answer.file is not None:
+        disposition = f'attachment; filename="{answer.file.name}"'
+        headers = {**headers, **answer.file.headers, "content-disposition": disposition}
+        return Response(answer.file.content, answer.status, headers, answer.file.media_type)
+    if answer.events is not None:
+        frames = (f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in answer.events)
+        return StreamingResponse(frames, answer.status, headers, "text/event-stream")
     if answer.data is None:
         return Response(status_code=answer.status, headers=headers)
     return JSONResponse({"data": answer.data, **answer.extra}, answer.status, headers)

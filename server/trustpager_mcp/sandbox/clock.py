@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 
@@ -10,11 +12,12 @@ class Clock:
 
     def __init__(self, now: str | None = None) -> None:
         self._offset = timedelta()
+        self._standing: datetime | None = None
         if now:
             self.set(now)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        return self._standing or datetime.now(UTC) + self._offset
 
     def iso(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -25,3 +28,12 @@ class Clock:
     def set(self, now: str) -> None:
         moment = datetime.fromisoformat(now)
         self._offset = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
+
+    @contextmanager
+    def standing_at(self, moment: datetime) -> Iterator[None]:
+        """Let the clock stand still at a moment: what a job does late is dated when it was due."""
+        before, self._standing = self._standing, moment
+        try:
+            yield
+        finally:
+            self._standing = before

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from ..definitions import Tool
 from .auth import Key
@@ -16,6 +15,7 @@ from .checks import check_item, moment
 from .clock import Clock
 from .errors import ApiError, invalid, not_found
 from .store import Record, Store
+from .world import World
 
 DEFAULT_LIMIT = 25
 
@@ -25,13 +25,19 @@ class Call:
     """One validated request on its way to a handler."""
 
     tool: Tool
-    store: Store
-    clock: Clock
+    world: World
     key: Key
     ids: dict[str, str]
     query: dict[str, Any]
     body: Any
-    outbox: list[Record] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        return self.world.store
+
+    @property
+    def clock(self) -> Clock:
+        return self.world.clock
 
     def must(self, kind: str, record_id: str | None = None, what: str | None = None) -> Record:
         """The record, by default the one that the path names `id`. Raises 404 NOT_FOUND."""
@@ -48,18 +54,30 @@ class Call:
 
     def fresh(self, fields: Record) -> Record:
         """A new record: id and times set."""
-        now = self.clock.iso()
-        return {"id": str(uuid4()), **fields, "created_at": now, "updated_at": now}
+        return self.world.fresh(fields)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a handler answers; `data` goes into the envelope unless it is None (204) or text."""
+    """What a handler answers; `data` goes into the envelope unless it is None (204), text, a file or a stream."""
 
     data: Any = None
     status: int = 200
     extra: dict[str, Any] = field(default_factory=dict)
     text: str | None = None
+    file: File | None = None
+    events: Iterator[tuple[str, Any]] | None = None
+    """Server-sent events: names and data."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A binary answer. `headers` are further ones (X-Row-Count, X-Truncated)."""
+
+    content: bytes
+    media_type: str
+    name: str
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[Call], Answer]

@@ -16,15 +16,45 @@ _Link = tuple[str, str, dict[str, Any]]
 CONTACTS, COMPANIES, OPPORTUNITIES, PRODUCTS, ACTIVITIES, TASKS = 400, 120, 300, 40, 600, 150
 
 
-def seed_workspace(store: Store, now: datetime, seed: int) -> None:
-    """Fill an empty store. The same seed and now give the same records, ids included."""
-    _Seeder(store, now, random.Random(seed)).run()
+def seed_workspace(store: Store, now: datetime, seed: int, parts: dict[str, Callable[[Seeder], None]]) -> None:
+    """Fill an empty store. The same seed and now give the same records, ids included.
+
+    `parts` are the groups' own seeds by name; each has its own random numbers, so that adding one changes no other.
+    """
+    with store.transaction():
+        _CoreSeeder(store, now, random.Random(seed)).run()
+        for name, part in parts.items():
+            part(Seeder(store, now, random.Random(f"{seed}/{name}")))
 
 
-class _Seeder:
+class Seeder:
+    """Makes records of the past: `now` is the workspace's first hour, `rng` its chance."""
+
     def __init__(self, store: Store, now: datetime, rng: random.Random) -> None:
-        self._store, self._now, self._rng = store, now.replace(minute=0, second=0, microsecond=0), rng
-        self._phones = 0
+        self.store, self.now, self.rng = store, now.replace(minute=0, second=0, microsecond=0), rng
+
+    def id(self) -> str:
+        return str(UUID(int=self.rng.getrandbits(128), version=4))
+
+    def time(self, days_ago: float) -> str:
+        """A moment before (or, negative, after) the first hour, as the API writes it."""
+        return (self.now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def record(self, days_ago: float, **fields: Any) -> Record:
+        """A record made that many days ago; add it to the store yourself."""
+        at = self.time(days_ago)
+        return {"id": self.id(), **fields, "created_at": at, "updated_at": at}
+
+    def make(self, kind: str, count: int, fields: Callable[[int], Record]) -> list[Record]:
+        """Add records created over the last year, oldest first, so that the newest come first in lists."""
+        ages = sorted((self.rng.uniform(1, 365) for _ in range(count)), reverse=True)
+        records = [self.record(age, **fields(i)) for i, age in enumerate(ages)]
+        self.store.add(kind, records)
+        return records
+
+
+class _CoreSeeder(Seeder):
+    _phones = 0
 
     def run(self) -> None:
         users = self._users()
@@ -37,23 +67,6 @@ class _Seeder:
         self._tasks(deals, users)
         self._attachments(deals, users)
 
-    def _id(self) -> str:
-        return str(UUID(int=self._rng.getrandbits(128), version=4))
-
-    def _time(self, days_ago: float) -> str:
-        return (self._now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def _record(self, days_ago: float, **fields: Any) -> Record:
-        at = self._time(days_ago)
-        return {"id": self._id(), **fields, "created_at": at, "updated_at": at}
-
-    def _make(self, kind: str, count: int, fields: Callable[[int], Record]) -> list[Record]:
-        """Records created over the last year, oldest first, so that the newest come first in lists."""
-        ages = sorted((self._rng.uniform(1, 365) for _ in range(count)), reverse=True)
-        records = [self._record(age, **fields(i)) for i, age in enumerate(ages)]
-        self._store.add(kind, records)
-        return records
-
     def _mobile(self) -> str:
         self._phones += 1
         return f"+6149157{self._phones:04d}"
@@ -63,10 +76,10 @@ class _Seeder:
             name, role = words.TEAM[i]
             return {"name": name, "email": f"{name.split()[0].lower()}@brightside.example", "role": role}
 
-        return self._make("user", len(words.TEAM), fields)
+        return self.make("user", len(words.TEAM), fields)
 
     def _companies(self) -> list[Record]:
-        rng = self._rng
+        rng = self.rng
         pairs = [(a, b) for a in words.COMPANY_NAMES for b in words.COMPANY_KINDS]
         chosen = rng.sample(pairs, COMPANIES)
 
@@ -79,10 +92,10 @@ class _Seeder:
                 "notes": rng.choice(words.COMPANY_NOTES),
             }  # fmt: skip
 
-        return self._make("company", COMPANIES, fields)
+        return self.make("company", COMPANIES, fields)
 
     def _contacts(self, companies: list[Record]) -> list[Record]:
-        rng = self._rng
+        rng = self.rng
 
         def fields(i: int) -> Record:
             first, last = rng.choice(words.FIRST_NAMES), rng.choice(words.LAST_NAMES)
@@ -100,23 +113,23 @@ class _Seeder:
                 "email_unsubscribed": rng.random() < 0.05, "sms_unsubscribed": rng.random() < 0.03,
             }  # fmt: skip
 
-        contacts = self._make("contact", CONTACTS, fields)
+        contacts = self.make("contact", CONTACTS, fields)
         employed: list[_Link] = [(c["id"], rng.choice(companies)["id"], {}) for c in contacts if rng.random() < 0.6]
-        self._store.link_many("employer", employed)
+        self.store.link_many("employer", employed)
         sends = [
             self._birthday_send(c, rng.choice([["email"], ["sms"], ["email", "sms"]]))
             for c in contacts
             if c["date_of_birth"] and rng.random() < 0.3
         ]
-        self._store.add("birthday_send", sends)
+        self.store.add("birthday_send", sends)
         return contacts
 
     def _birthday_send(self, contact: Record, channels: list[str]) -> Record:
         """The message of the contact's last birthday."""
         born = contact["date_of_birth"]
-        year = self._now.year - (f"{self._now:%m-%d}" <= born[5:])
+        year = self.now.year - (f"{self.now:%m-%d}" <= born[5:])
         at = f"{year}-{born[5:]}T09:00:00Z"
-        sent = self._record(0, contact_id=contact["id"], year=year, channels=channels, sent_at=at)
+        sent = self.record(0, contact_id=contact["id"], year=year, channels=channels, sent_at=at)
         return {**sent, "created_at": at, "updated_at": at}
 
     def _products(self, companies: list[Record]) -> list[Record]:
@@ -128,25 +141,25 @@ class _Seeder:
                 "work_order_config": None, "metadata": {},
             }  # fmt: skip
 
-        products = self._make("product", PRODUCTS, fields)
+        products = self.make("product", PRODUCTS, fields)
         costs = [
-            self._record(200, product_id=p["id"], label="Wholesale", cost_price=round(p["price"] * 0.6, 2), quantity=1,
-                         supplier_id=self._rng.choice(companies)["id"], supplier_product_id=None)
+            self.record(200, product_id=p["id"], label="Wholesale", cost_price=round(p["price"] * 0.6, 2), quantity=1,
+                         supplier_id=self.rng.choice(companies)["id"], supplier_product_id=None)
             for p in products
         ]  # fmt: skip
-        self._store.add("product_cost", costs)
+        self.store.add("product_cost", costs)
         return products
 
     def _pipelines(self) -> list[tuple[Record, list[Record]]]:
         result = []
         for name, stage_names in words.PIPELINES:
-            pipeline = self._record(365, name=name)
+            pipeline = self.record(365, name=name)
             stages = [
-                self._record(365, pipeline_id=pipeline["id"], name=s, position=i, color=words.COLORS[i % len(words.COLORS)])
+                self.record(365, pipeline_id=pipeline["id"], name=s, position=i, color=words.COLORS[i % len(words.COLORS)])
                 for i, s in enumerate(stage_names)
             ]
-            self._store.add("pipeline", [pipeline])
-            self._store.add("stage", stages)
+            self.store.add("pipeline", [pipeline])
+            self.store.add("stage", stages)
             result.append((pipeline, stages))
         return result
 
@@ -158,7 +171,7 @@ class _Seeder:
         pipelines: list[tuple[Record, list[Record]]],
         products: list[Record],
     ) -> list[Record]:
-        rng = self._rng
+        rng = self.rng
         people = rng.sample(contacts, OPPORTUNITIES)
 
         def fields(i: int) -> Record:
@@ -175,7 +188,7 @@ class _Seeder:
                 "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
             }  # fmt: skip
 
-        deals = self._make("opportunity", OPPORTUNITIES, fields)
+        deals = self.make("opportunity", OPPORTUNITIES, fields)
         lines: list[Record] = []
         cards: list[_Link] = []
         owners: list[_Link] = []
@@ -193,55 +206,55 @@ class _Seeder:
             owners.append((deal["id"], rng.choice(users)["id"], {}))
             if rng.random() < 0.2:
                 further.append((deal["id"], rng.choice(contacts)["id"], {}))
-        self._store.add("opportunity_product", lines)
-        self._store.link_many("card", cards)
-        self._store.link_many("opportunity_user", owners)
-        self._store.link_many("opportunity_contact", further)
+        self.store.add("opportunity_product", lines)
+        self.store.link_many("card", cards)
+        self.store.link_many("opportunity_user", owners)
+        self.store.link_many("opportunity_contact", further)
         return deals
 
     def _line(self, deal: Record, product: Record, position: int) -> Record:
         return {
-            **self._record(1), "opportunity_id": deal["id"], "product_id": product["id"], "name": product["name"],
-            "quantity": self._rng.randint(1, 2 if product["price"] > 1000 else 12), "unit_price": product["price"],
-            "discount_percent": self._rng.choice([0, 0, 0, 5, 10]), "deposit_percent": 30,
+            **self.record(1), "opportunity_id": deal["id"], "product_id": product["id"], "name": product["name"],
+            "quantity": self.rng.randint(1, 2 if product["price"] > 1000 else 12), "unit_price": product["price"],
+            "discount_percent": self.rng.choice([0, 0, 0, 5, 10]), "deposit_percent": 30,
             "payment_status": "paid" if deal["status"] == "won" else "unpaid", "position": position,
             "created_at": deal["created_at"], "updated_at": deal["created_at"],
         }  # fmt: skip
 
     def _activities(self, deals: list[Record], contacts: list[Record]) -> None:
-        rng = self._rng
+        rng = self.rng
         # A third of the open deals went quiet: nothing was logged on them for over a month.
         ages = sorted((rng.uniform(0.05, 360) for _ in range(ACTIVITIES)), reverse=True)
         quiet = {d["id"] for d in deals if rng.random() < 0.33}
         touched: dict[str, str] = {}
         records = []
         for age in ages:
-            created = [d for d in (rng.choice(deals) for _ in range(12)) if d["created_at"] <= self._time(age)]
+            created = [d for d in (rng.choice(deals) for _ in range(12)) if d["created_at"] <= self.time(age)]
             deal = next((d for d in created if age > 35 or d["id"] not in quiet), None)
             kind = rng.choice(["call", "call", "meeting", "note", "note"])
             subject, text = rng.choice(words.ACTIVITIES[kind])
             contact_id = deal["contact_id"] if deal else rng.choice(contacts)["id"]
             links = {"contact_id": contact_id, "deal_id": deal["id"] if deal else None}
             links["customer_id"] = deal["customer_id"] if deal else None
-            records.append(self._record(age, activity_type=kind, subject=subject, description=text, **links))
+            records.append(self.record(age, activity_type=kind, subject=subject, description=text, **links))
             if deal:
                 touched[deal["id"]] = records[-1]["created_at"]
-        self._store.add("activity", records)
+        self.store.add("activity", records)
         for deal in deals:
             at = touched.get(deal["id"])
             if at:
                 deal["last_activity_at"] = at
                 deal["updated_at"] = max(deal["updated_at"], at)
-                self._store.save("opportunity", deal)
+                self.store.save("opportunity", deal)
 
     def _tasks(self, deals: list[Record], users: list[Record]) -> None:
-        rng = self._rng
-        categories = [self._record(365, name=n, color=c) for n, c in words.TASK_CATEGORIES]
-        self._store.add("task_category", categories)
+        rng = self.rng
+        categories = [self.record(365, name=n, color=c) for n, c in words.TASK_CATEGORIES]
+        self.store.add("task_category", categories)
 
         def fields(i: int) -> Record:
             deal = rng.choice(deals)
-            due = self._now + timedelta(days=rng.randint(-40, 30))
+            due = self.now + timedelta(days=rng.randint(-40, 30))
             return {
                 "title": rng.choice(words.TASKS), "description": None, "status": rng.choice(["pending", "pending", "completed"]),
                 "priority": rng.choice(["low", "medium", "medium", "high"]), "due_date": due.strftime("%Y-%m-%d"),
@@ -249,38 +262,38 @@ class _Seeder:
                 "category_id": rng.choice(categories)["id"], "position": TASKS - 1 - i, "completed_at": None,
             }  # fmt: skip
 
-        for task in self._make("task", TASKS, fields):
+        for task in self.make("task", TASKS, fields):
             if task["status"] == "completed":
-                self._store.save("task", {**task, "completed_at": task["created_at"]})
+                self.store.save("task", {**task, "completed_at": task["created_at"]})
 
     def _attachments(self, deals: list[Record], users: list[Record]) -> None:
-        rng = self._rng
+        rng = self.rng
         kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
         files = []
         for i in range(24):
             kind, name, mime = kinds[i % len(kinds)]
             size = rng.randint(20_000, 4_000_000)
-            files.append(self._record(rng.uniform(1, 200), type=kind, name=f"{i:02d}-{name}", mime_type=mime, file_size=size))
-        documents = [self._record(rng.uniform(1, 200), name=f"Proposal {i + 1}", document_type="proposal") for i in range(12)]
-        sheets = [self._record(rng.uniform(1, 200), name=f"Measurements {i + 1}") for i in range(8)]
-        self._store.add("file", files)
-        self._store.add("document", documents)
-        self._store.add("spreadsheet", sheets)
+            files.append(self.record(rng.uniform(1, 200), type=kind, name=f"{i:02d}-{name}", mime_type=mime, file_size=size))
+        documents = [self.record(rng.uniform(1, 200), name=f"Proposal {i + 1}", document_type="proposal") for i in range(12)]
+        sheets = [self.record(rng.uniform(1, 200), name=f"Measurements {i + 1}") for i in range(8)]
+        self.store.add("file", files)
+        self.store.add("document", documents)
+        self.store.add("spreadsheet", sheets)
         for link, records in (("file", files), ("document", documents), ("spreadsheet", sheets)):
             pairs: list[_Link] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
-            self._store.link_many(f"opportunity_{link}", pairs)
+            self.store.link_many(f"opportunity_{link}", pairs)
         won = [d for d in deals if d["status"] == "won"]
         invoices = [
-            self._record(rng.uniform(1, 150), trustpager_deal_id=d["id"], number=f"INV-{1000 + i}", currency="AUD",
-                         due_date=self._time(rng.uniform(-14, 60))[:10],
+            self.record(rng.uniform(1, 150), trustpager_deal_id=d["id"], number=f"INV-{1000 + i}", currency="AUD",
+                         due_date=self.time(rng.uniform(-14, 60))[:10],
                          status=rng.choice(["paid", "sent", "overdue"]), total=round(rng.uniform(400, 15_000), 2))
             for i, d in enumerate(won)
         ]  # fmt: skip
         orders = [
-            self._record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self._time(-5)[:10],
+            self.record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self.time(-5)[:10],
                          status=rng.choice(["Pending", "In Progress", "Complete"]), assigned_to=rng.choice(users)["id"])
             for d in won[:30]
         ]  # fmt: skip
-        self._store.add("invoice", invoices)
-        self._store.add("work_order", orders)
+        self.store.add("invoice", invoices)
+        self.store.add("work_order", orders)

@@ -14,12 +14,12 @@ from .clock import Clock
 from .engine import Answer, Call, Router
 from .errors import ApiError, not_found
 from .faults import Faults
-from .groups import HANDLERS
+from .groups import HANDLERS, JOBS, SEEDS
 from .seed import seed_workspace
 from .store import Record, Store
+from .world import World, run_due
 
 _REQUESTS_KEPT = 1000
-_START_CREDITS = 10_000.0
 
 
 @cache
@@ -35,20 +35,20 @@ class Workspace:
         toolsets = _toolsets()
         self.tools: list[Tool] = [t for toolset in toolsets for t in toolset.tools]
         self._group = {t.name: toolset.title for toolset in toolsets for t in toolset.tools}
+        self._by_name = {t.name: t for t in self.tools}
         self._router = Router(self.tools)
         self._seed, self._start = seed, now
         self.store = Store(database)
         self._begin()
         if self.store.is_empty():
-            seed_workspace(self.store, self.clock.now(), seed)
+            seed_workspace(self.store, self.clock.now(), seed, SEEDS)
 
     def _begin(self) -> None:
         self.clock = Clock(self._start)
         self.keys = Keys(self.tools)
         self.faults = Faults()
-        self.outbox: list[Record] = []
         self.requests: deque[Record] = deque(maxlen=_REQUESTS_KEPT)
-        self.credits = _START_CREDITS
+        self.world = World(self.store, self.clock, self.run)
 
     def reset(self, seed: int | None = None) -> None:
         """The seeded workspace again, or that of another seed: records, clock, keys, faults."""
@@ -56,12 +56,13 @@ class Workspace:
         self._begin()
         with self.store.transaction():
             self.store.clear()
-            seed_workspace(self.store, self.clock.now(), self._seed)
+            seed_workspace(self.store, self.clock.now(), self._seed, SEEDS)
 
     def call(self, key: Key, method: str, path: str, query: list[tuple[str, str]], body: Any) -> Answer:
         """Route, authorize, validate, then act or hold for approval. Raises ApiError."""
         if path == "/_meta/tools" and method == "GET":
             return Answer({"tools": [_meta_entry(t) for t in self.tools if not missing_scopes(t, key)]})
+        self.run_due()
         tool, ids = self._router.find(method, path)
         authorize(tool, key)
         if tool.name not in HANDLERS:
@@ -73,7 +74,24 @@ class Workspace:
 
     def _act(self, tool: Tool, key: Key, ids: dict[str, str], query: Record, body: Any) -> Answer:
         with self.store.transaction():
-            return HANDLERS[tool.name](Call(tool, self.store, self.clock, key, ids, query, body, self.outbox))
+            if tool.credits and tool.credits.amount and tool.credits.per == "call":
+                self.world.charge(tool.credits.amount, tool.name)
+            return HANDLERS[tool.name](Call(tool, self.world, key, ids, query, body))
+
+    def run(self, name: str, key: Key, ids: dict[str, str], query: dict[str, Any], body: Any) -> Answer:
+        """Call an endpoint from inside the workspace (automations, proposals, Evie): authorized and validated like any call.
+
+        Raises ApiError.
+        """
+        tool = self._by_name[name]
+        authorize(tool, key)
+        pairs = [(k, str(one)) for k, v in query.items() for one in (v if isinstance(v, list) else [v])]
+        values, checked = validated(tool, ids, pairs, body)
+        return self._act(tool, key, ids, values, checked)
+
+    def run_due(self) -> int:
+        """Let the jobs do what the clock says is due."""
+        return run_due(self.world, JOBS)
 
     def _hold(self, tool: Tool, ids: dict[str, str], query: Record, body: Any) -> Answer:
         """A key that needs approval: the write waits (DESIGN: 202, pending_approval)."""
@@ -91,7 +109,7 @@ class Workspace:
             raise not_found("approval", approval_id)
         if approval["status"] != "pending":
             raise ApiError(409, "CONFLICT", f"the approval is already {approval['status']}")
-        tool = next(t for t in self.tools if t.name == approval["tool"])
+        tool = self._by_name[approval["tool"]]
         answer = self._act(tool, key, approval["ids"], approval["query"], approval["body"])
         self.store.save("approval", {**approval, "status": "executed", "executed_at": self.clock.iso()})
         return answer

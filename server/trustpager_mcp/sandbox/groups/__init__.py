@@ -1,12 +1,40 @@
-"""Behaviour per resource group: one module each, with a table of handlers by tool name."""
+"""Behaviour per resource group: one module each.
+
+A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings) and `seed` (its part of the
+practice workspace).
+"""
 
 from __future__ import annotations
 
-from ..engine import Handler
-from . import activities, companies, contacts, opportunities, pipelines, products, search, tasks
+from collections.abc import Callable
+from types import ModuleType
 
-HANDLERS: dict[str, Handler] = {
-    name: handler
-    for group in (search, contacts, companies, opportunities, pipelines, products, activities, tasks)
-    for name, handler in group.HANDLERS.items()
-}
+from ..engine import Handler
+from ..seed import Seeder
+from ..world import Job
+from . import (
+    activities,
+    companies,
+    contacts,
+    opportunities,
+    opportunity_parts,
+    pipelines,
+    products,
+    search,
+    tasks,
+)
+
+MODULES: tuple[ModuleType, ...] = (
+    search,
+    contacts,
+    companies,
+    opportunities,
+    opportunity_parts,
+    pipelines,
+    products,
+    activities,
+    tasks,
+)
+HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
+JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
+SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}

@@ -242,5 +242,4 @@ HANDLERS: dict[str, Handler] = {
     "bulk_create_opportunities": _bulk_create,
     "bulk_delete_opportunities": lambda c: bulk(c, lambda i: _delete_one(c, i), "deleted"),
     "bulk_move_opportunities": _bulk_move,
-    **opportunity_parts.HANDLERS,
 }

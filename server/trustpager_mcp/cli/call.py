@@ -1,0 +1,45 @@
+"""`trustpager-mcp call`: one call, as an agent would make it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import connection_options, make_app
+
+if TYPE_CHECKING:
+    from ..dispatcher import Result
+
+
+@click.command()
+@click.argument("tool")
+@click.argument("arguments", default="{}")
+@click.option("--json", "as_json", is_flag=True, help="The API's answer as JSON instead of the agent's text.")
+@connection_options
+def call(tool: str, arguments: str, as_json: bool, **options: Any) -> None:
+    """Call TOOL once with ARGUMENTS (a JSON object), as an agent would."""
+    import anyio
+
+    try:
+        parsed = json.loads(arguments)
+    except ValueError as error:
+        raise click.UsageError(f"ARGUMENTS is not valid JSON ({error}). Give an object like '{{\"limit\": 5}}'.") from None
+    if not isinstance(parsed, dict):
+        raise click.UsageError(f"ARGUMENTS is {arguments[:60]}; give a JSON object like '{{\"limit\": 5}}'.")
+    app = make_app("core", options)
+
+    async def run() -> Result:
+        session = await app.session()
+        try:
+            return await session.call(tool, parsed)
+        finally:
+            await app.aclose()
+
+    result = anyio.run(run)
+    if result.is_error:
+        click.echo(result.text, err=True)
+        sys.exit(1)
+    click.echo(json.dumps(result.data, ensure_ascii=False) if as_json else result.text)

@@ -1,0 +1,68 @@
+"""`trustpager-mcp doctor`: is everything in place for an agent to work?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from .options import connection_options, make_app
+
+if TYPE_CHECKING:
+    from ..app import App
+
+
+@click.command()
+@connection_options
+def doctor(**options: Any) -> None:
+    """Check the key, what it may do, and whether the API answers."""
+    import anyio
+
+    app = make_app("all", options)
+
+    async def run() -> list[tuple[bool, str]]:
+        try:
+            return await _checks(app)
+        finally:
+            await app.aclose()
+
+    checks = anyio.run(run)
+    for good, text in checks:
+        click.echo(f"{'ok  ' if good else 'FAIL'} {text}")
+    if not all(good for good, _ in checks):
+        sys.exit(1)
+
+
+async def _checks(app: App) -> list[tuple[bool, str]]:
+    import platform
+    import time
+    from importlib.metadata import version
+
+    from ..errors import ToolError
+    from ..request_builder import Request
+
+    lines = [
+        (True, f"trustpager-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}"),
+        (True, f"{len(app.catalog.tools)} tools in {len(app.catalog.toolsets)} toolsets"),
+    ]
+    if not app.credential.api_key:
+        return [*lines, (False, "no API key. Set TRUSTPAGER_API_KEY, or try --sandbox.")]
+    lines.append((True, f"key with fingerprint {app.credential.fingerprint}"))
+    started = time.monotonic()
+    try:
+        answer = await app.upstream.send(Request("GET", app.base_url.rstrip("/") + "/_meta/tools"), app.credential.headers())
+    except ToolError as error:
+        return [*lines, (False, f"{error.message} {error.hint or ''}")]
+    elapsed = (time.monotonic() - started) * 1000
+    lines.append((True, f"{app.base_url} answered {answer.status} in {elapsed:.0f} ms"))
+    if answer.status == 401:
+        return [*lines, (False, "the API does not accept the key: set another TRUSTPAGER_API_KEY.")]
+    session = await app.session()
+    scopes = session.registry.policy.scopes
+    if scopes is None:
+        lines.append((False, "the scopes of the key could not be read; reads only. State them with --scopes."))
+    else:
+        lines.append((True, f"{len(scopes)} scopes open {len(session.registry.visible)} tools"))
+    return lines

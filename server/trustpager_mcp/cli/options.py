@@ -1,0 +1,55 @@
+"""Options that several commands take, each with its TRUSTPAGER_* variable, and the App that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..request_builder import DEFAULT_BASE_URL
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..app import App
+
+Names = tuple[str, ...]
+
+
+def split_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Names | None:
+    if value is None:
+        return None
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def option(name: str, **keywords: Any) -> Callable[[Any], Any]:
+    variable = "TRUSTPAGER_" + name.removeprefix("--").split("/")[0].replace("-", "_").upper()
+    return click.option(name, envvar=variable, show_envvar=True, **keywords)
+
+
+def connection_options(command: Any) -> Any:
+    """What every command that talks to the API takes."""
+    options = [
+        option("--api-key", help="Key of the workspace. Better set as a variable than typed."),
+        option("--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Whole base of the API."),
+        option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
+        option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
+        option("--scopes", callback=split_names, help="Scopes of the key, comma-separated, or `all`. Default: ask the API."),
+        option("--read-only", is_flag=True, help="Refuse every tool that changes anything."),
+        option("--allow", callback=split_names, help="Only these tools (globs, comma-separated)."),
+        option("--deny", callback=split_names, help="Never these tools (globs, comma-separated)."),
+        option("--approvals", is_flag=True, help="Let agents approve or reject what was held back for a person."),
+        option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API call may take."),
+    ]
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
+
+def make_app(tools: str, options: dict[str, Any]) -> App:
+    """The App of the given options. Raises ConfigurationError for anything unknown."""
+    from ..app import App
+
+    options["allow"] = options["allow"] or ()
+    options["deny"] = options["deny"] or ()
+    return App(Settings(tools=tools, **options))

@@ -1,0 +1,107 @@
+"""The five tools through which an agent finds and calls all others: find, describe, and three executors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..callers import Caller
+from ..definitions import Effect
+from ..dispatcher import EXECUTORS, Dispatcher, Result, failure
+from ..errors import ToolError
+from ..registry import Registry
+from ..search import SearchIndex
+from .arguments import text
+from .describe import describe
+from .execute import EFFECT_OF, execute
+from .find import find, find_line, toolset_index
+
+__all__ = ["MetaTools", "find_line", "listed"]
+
+_CALL_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "tool": {"type": "string"},
+        "args": {"type": "object"},
+    },
+    "required": ["tool"],
+}
+_READ_SCHEMA = {
+    "type": "object",
+    "properties": {
+        **_CALL_SCHEMA["properties"],  # type: ignore[dict-item]
+        "fields": {"type": "array", "items": {"type": "string"}, "description": 'fields to show; ["all"] for every one'},
+    },
+    "required": ["tool"],
+}
+
+
+def listed(registry: Registry) -> list[dict[str, Any]]:
+    """The meta tools that have anything to do under this registry, in their fixed order, as plain MCP tools."""
+    effects = {t.effect for t in registry.visible.values()}
+    index = "; ".join(toolset_index(registry))
+    tools = [
+        _tool(
+            "find_tools",
+            "Find tools",
+            "Find TrustPager CRM tools by what you want to do. Answers with signatures to call through call_read, "
+            f"call_write or call_irreversible. Toolsets: {index}.",
+            {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+            "read",
+        ),
+        _tool(
+            "describe_tool",
+            "Describe tool",
+            "Full arguments of one tool, with an example.",
+            {"type": "object", "properties": {"tool": {"type": "string"}}, "required": ["tool"]},
+            "read",
+        ),
+    ]
+    texts: dict[Effect, str] = {
+        "read": "Run a read tool.",
+        "write": "Run a write tool (changes that can be undone).",
+        "irreversible": "Run an irreversible tool (deletes, sends to people, spends).",
+    }
+    for effect, name in EXECUTORS.items():
+        if effect in effects:
+            schema = _READ_SCHEMA if effect == "read" else _CALL_SCHEMA
+            tools.append(_tool(name, name.replace("_", " ").capitalize(), texts[effect], schema, effect))
+    return tools
+
+
+def _tool(name: str, title: str, description: str, schema: dict[str, Any], effect: Effect) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": title,
+        "description": description,
+        "inputSchema": schema,
+        "annotations": {
+            "readOnlyHint": effect == "read",
+            "destructiveHint": effect == "irreversible",
+            "idempotentHint": effect == "read",
+            "openWorldHint": effect == "irreversible",
+        },
+    }
+
+
+class MetaTools:
+    """Runs the meta tools for one session."""
+
+    def __init__(self, registry: Registry, search: SearchIndex, dispatcher: Dispatcher) -> None:
+        self._registry = registry
+        self._search = search
+        self._dispatcher = dispatcher
+
+    @staticmethod
+    def knows(name: str) -> bool:
+        return name in ("find_tools", "describe_tool") or name in EFFECT_OF
+
+    async def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Result:
+        """Run a meta tool; failures are Results with `is_error`."""
+        try:
+            if name == "find_tools":
+                return find(self._search, self._registry, text(name, arguments, "query"))
+            if name == "describe_tool":
+                return describe(self._registry, text(name, arguments, "tool"))
+            return await execute(self._dispatcher, name, arguments, caller)
+        except ToolError as error:
+            return failure(error)

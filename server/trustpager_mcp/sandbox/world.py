@@ -1,0 +1,95 @@
+"""What every handler and job of a workspace shares: records, clock, outbox, credits, and calling other endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from .clock import Clock
+from .errors import ApiError
+from .store import Record, Store
+
+if TYPE_CHECKING:
+    from .auth import Key
+    from .engine import Answer
+
+START_CREDITS = 10_000.0
+_MOST_RUNS = 100_000
+Run = Callable[["str", "Key", dict[str, str], dict[str, Any], Any], "Answer"]
+
+
+@dataclass
+class World:
+    """One workspace's state; `run` calls an endpoint by its tool's name, with the rights of a key."""
+
+    store: Store
+    clock: Clock
+    run: Run
+    outbox: list[Record] = field(default_factory=list)
+
+    def fresh(self, fields: Record) -> Record:
+        """A new record: id and times set."""
+        now = self.clock.iso()
+        return {"id": str(uuid4()), **fields, "created_at": now, "updated_at": now}
+
+    def send(self, channel: str, to: str, **content: Any) -> Record:
+        """Put a message, call or post into the outbox: what would have left the workspace (channel: email, sms, call, ...)."""
+        message = {"id": str(uuid4()), "channel": channel, "to": to, **content, "sent_at": self.clock.iso()}
+        self.outbox.append(message)
+        return message
+
+    @property
+    def balance(self) -> float:
+        account = self.store.get("credit_account", "balance")
+        return float(account["credits"]) if account else START_CREDITS
+
+    @balance.setter
+    def balance(self, credits: float) -> None:
+        account = {"id": "balance", "credits": round(credits, 4)}
+        if self.store.get("credit_account", "balance") is None:
+            self.store.add("credit_account", [account])
+        else:
+            self.store.save("credit_account", account)
+
+    def charge(self, credits: float, what: str) -> None:
+        """Take credits and log their use. Raises 402 INSUFFICIENT_CREDITS when there are too few."""
+        if credits > (balance := self.balance):
+            raise ApiError(
+                402, "INSUFFICIENT_CREDITS", f"{what} costs {credits:g} credits and the balance is {balance:g}",
+                {"required": credits, "balance": balance},
+            )  # fmt: skip
+        self.balance = balance - credits
+        self.store.add("credit_usage", [self.fresh({"operation": what, "credits": credits, "balance_after": self.balance})])
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that time brings.
+
+    `due` tells the earliest moment at which there is something to do (None: nothing is waiting); `run` does it, with the
+    clock standing at that moment, and must leave a later `due` or none.
+    """
+
+    due: Callable[[World], str | None]
+    run: Callable[[World], None]
+
+
+def run_due(world: World, jobs: tuple[Job, ...]) -> int:
+    """Do everything whose moment has come, in the order of time; how many runs that took."""
+    until = world.clock.now()
+    for count in range(_MOST_RUNS):
+        waiting = [(_moment(due), i) for i, job in enumerate(jobs) if (due := job.due(world)) is not None]
+        if not waiting or min(waiting)[0] > until:
+            return count
+        at, chosen = min(waiting)
+        with world.clock.standing_at(at), world.store.transaction():
+            jobs[chosen].run(world)
+    raise RuntimeError(f"jobs did not come to an end after {_MOST_RUNS} runs")
+
+
+def _moment(text: str) -> datetime:
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
