@@ -136,8 +136,8 @@ class Tool(_Model):
     failure_prefixes: tuple[str, ...] = ()
     """A text answer that begins with one of these is an error although its status is 200."""
     paging: Paging | None = None
-    body: Literal["object", "array", "multipart"] = "object"
-    """`array`: the one body parameter is the whole body."""
+    body: Literal["object", "whole", "multipart"] = "object"
+    """`whole`: the one body parameter is the whole body."""
     returns: str | None = None
     """The entity of the answer: `contact` for one record, `contact[]` for a list."""
     poll: Poll | None = None
