@@ -35,7 +35,7 @@ class Document:
 
     tool: Tool
     fields: dict[str, Bag]
-    sentences: list[tuple[str, Bag]]
+    sentences: list[Bag]
     name: frozenset[str]
     parts: list[tuple[str, frozenset[str]]]
     nouns: frozenset[str]
@@ -75,11 +75,7 @@ def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: boo
     return Document(
         tool=tool,
         fields={f: _sum(_merged(t, lexicon) for t in several) for f, several in texts.items()},
-        sentences=[
-            (kind, _merged(t, lexicon))
-            for kind, f in (("told", "name"), ("said", "intents"), ("told", "description"))
-            for t in texts[f]
-        ],
+        sentences=[_merged(t, lexicon) for f in ("name", "description") for t in texts[f]],
         name=frozenset(stem(w) for w in content(name)),
         parts=parts,
         nouns=frozenset(f for _, families in parts for f in families),

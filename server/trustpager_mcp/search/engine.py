@@ -16,23 +16,16 @@ from .lexicon import lexicon
 from .spelling import Speller
 from .text import STOP, stem, words
 
-_B = 0.3
-_K = 0.8
+_B = 0.6
+_K = 2.0
 _FAMILY_SHARE = 0.3
 FEATURES = (
-    "stems", "families", "plain", "sentence_said", "sentence_told", "second_said", "covered", "nouns_said", "first_verb", "both",
-    "wrong_verb", "wrong_irreversible", "bare_irreversible", "bare_list", "single_list", "question_write",
+    "stems", "families", "plain", "sentence", "covered", "first_verb", "both", "wrong_verb", "wrong_irreversible",
+    "bare_irreversible", "bare_list", "single_list", "question_write",
 )  # fmt: skip
-WEIGHTS = dict(
-    zip(
-        FEATURES,
-        (0.623, 0.935, 0.3, 0.046, 0.23, 0.075, 0.131, 0.05, 0.118, 0.121, -0.047, -0.021, -0.055, 0.084, -0.096, -0.227),
-        strict=True,
-    )
-)
+WEIGHTS = dict(zip(FEATURES, (0.198, 0.948, 0.512, 0.121, 0.174, 0.1, 0.124, -0.069, -0.028, -0.043, 0.043, -0.069, -0.201), strict=True))  # fmt: skip
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
-_SAID, _TOLD, _SECOND = _COLUMN["sentence_said"], _COLUMN["sentence_told"], _COLUMN["second_said"]
-_COVERED, _NOUNS = _COLUMN["covered"], _COLUMN["nouns_said"]
+_PLAIN, _SENTENCE, _COVERED = _COLUMN["plain"], _COLUMN["sentence"], _COLUMN["covered"]
 # How many tools, first by texts alone, are compared by sentence, name and verb.
 _CANDIDATES = 150
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
@@ -88,7 +81,7 @@ class Request:
     verbs: dict[str, float]
     question: bool
     plural: bool
-    plain: frozenset[str]
+    plain: tuple[str, ...]
 
 
 class _Index:
@@ -106,14 +99,14 @@ class _Index:
         self._postings = self._field_postings()
         self._plain, self._plain_idf = self._plain_postings()
         self._sentences: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._owner: list[tuple[int, bool]] = []
+        self._owner: list[int] = []
         for number, d in enumerate(self.documents):
-            for kind, sentence in d.sentences:
+            for sentence in d.sentences:
                 weighted = self._weighted(sentence)
                 norm = _norm(weighted)
                 for token, weight in weighted.items():
                     self._sentences[token].append((len(self._owner), weight / norm))
-                self._owner.append((number, kind == "said"))
+                self._owner.append(number)
         known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
         self._speller = Speller(known)
 
@@ -136,7 +129,7 @@ class _Index:
 
     def _plain_postings(self) -> tuple[dict[str, list[tuple[int, float]]], Bag]:
         """Every word as it is said, function words too: "who owes us" and "when did we" are ways of asking."""
-        lengths = [sum(d.plain.values()) for d in self.documents]
+        lengths = [d.plain.total() for d in self.documents]
         average = sum(lengths) / max(len(lengths), 1) or 1.0
         postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for number, (d, length) in enumerate(zip(self.documents, lengths, strict=True)):
@@ -168,7 +161,7 @@ class _Index:
         stems, families = stems_and_families(sure, self._lexicon)
         stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
-        return Request(self._weighted(stems), self._weighted(families), verbs, _is_question(text), _is_plural(text), frozenset(sure))
+        return Request(self._weighted(stems), self._weighted(families), verbs, _is_question(text), _is_plural(text), tuple(dict.fromkeys(sure)))
 
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
         """A row of FEATURES for each document that shares anything with the request.
@@ -187,7 +180,7 @@ class _Index:
         for token in asked.plain:
             share = self._plain_idf.get(token, 0.0) / plain_total
             for number, tf in self._plain.get(token, ()):
-                rows[number][2] += share * tf
+                rows[number][_PLAIN] += share * tf
         if candidates and len(rows) > candidates:
             best = heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n))
             rows = {n: rows[n] for n in best}
@@ -198,13 +191,12 @@ class _Index:
             d = self.documents[number]
             if self._parts.names and d.parts:
                 row[_COVERED] = self._covered(d, asked.stems, nouns)
-                row[_NOUNS] = len(d.nouns & nouns) / len(d.nouns) if d.nouns else 0.0
             if self._parts.verbs:
                 _compare_verbs(d, asked, row)
         return rows
 
     def _compare_sentences(self, asked: Request, rows: dict[int, list[float]]) -> None:
-        """The likeness (cosine) of the request with the tool's likest intent, the next, and the likest authored sentence."""
+        """The likeness (cosine) of the request with the likest sentence of each tool's own words."""
         tokens = asked.stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in asked.families.items()}
         norm = _norm(tokens)
         similar: dict[int, float] = defaultdict(float)
@@ -212,16 +204,8 @@ class _Index:
             for sentence, own in self._sentences.get(token, ()):
                 similar[sentence] += weight * own
         for sentence, value in similar.items():
-            number, said = self._owner[sentence]
-            if (row := rows.get(number)) is None:
-                continue
-            value /= norm
-            if not said:
-                row[_TOLD] = max(row[_TOLD], value)
-            elif value > row[_SAID]:
-                row[_SAID], row[_SECOND] = value, row[_SAID]
-            else:
-                row[_SECOND] = max(row[_SECOND], value)
+            if (row := rows.get(self._owner[sentence])) is not None:
+                row[_SENTENCE] = max(row[_SENTENCE], value / norm)
 
     def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
         """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
@@ -259,7 +243,7 @@ def _compare_verbs(d: Document, asked: Request, row: list[float]) -> None:
     listing = d.verbs.get("V:list") == 1.0
     first = next(iter(verbs), None)
     row[_COLUMN["first_verb"]] = d.verbs.get(first, 0.0) if first else 0.0
-    row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_NOUNS]
+    row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_COVERED]
     row[_COLUMN["wrong_verb"]] = float(bool(verbs) and not shared)
     row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not shared and irreversible)
     row[_COLUMN["bare_irreversible"]] = float(not verbs and irreversible)
