@@ -161,7 +161,14 @@ class _Index:
         stems, families = stems_and_families(sure, self._lexicon)
         stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
-        return Request(self._weighted(stems), self._weighted(families), verbs, _is_question(text), _is_plural(text), tuple(dict.fromkeys(sure)))
+        return Request(
+            self._weighted(stems),
+            self._weighted(families),
+            verbs,
+            _is_question(text),
+            _is_plural(text),
+            tuple(dict.fromkeys(sure)),
+        )
 
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
         """A row of FEATURES for each document that shares anything with the request.

@@ -52,18 +52,22 @@ def stem(word: str) -> str:
 
 
 def _american(word: str) -> str:
-    word = re.sub(r"(?<=\w{3})is(?=e$|ed$|es$|er$|ing$|ation|ations$)", "iz", word) if word not in _TRUE_ISE else word
-    word = re.sub(r"(?<=\w{2})our(?=s?$|ed$|ing$|ite)", "or", word) if word not in _TRUE_OUR else word
-    return (
-        word.replace("catalogue", "catalog")
-        .replace("cancelled", "canceled")
-        .replace("enrol", "enroll")
-        .replace("enrolll", "enroll")
-    )
+    if word not in _TRUE_ISE:
+        word = _ISE.sub("iz", word)
+    if word not in _TRUE_OUR:
+        word = _OUR.sub("or", word)
+    for british, american in _BRITISH:
+        word = word.replace(british, american)
+    return word
 
 
-_TRUE_ISE = frozenset("raise raised raises raising promise promised promises noise exercise exercises advise advised rise rises "
-                      "otherwise enterprise precise wise premises premise expertise franchise supervise supervised surprise".split())  # fmt: skip
+_ISE = re.compile(r"(?<=\w{3})is(?=e$|ed$|es$|er$|ing$|ation|ations$)")
+_OUR = re.compile(r"(?<=\w{2})our(?=s?$|ed$|ing$|ite)")
+_BRITISH = (("catalogue", "catalog"), ("cancell", "cancel"), ("labell", "label"), ("enroll", "enrol"), ("licence", "license"))
+_TRUE_ISE = frozenset(
+    "raise raised raises raising promise promised promises noise exercise exercises advise advised rise rises otherwise "
+    "enterprise precise wise premises premise expertise franchise supervise supervised surprise".split()
+)
 _TRUE_OUR = frozenset("hour hours your four tour tours pour sour".split())
 
 
