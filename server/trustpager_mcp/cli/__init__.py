@@ -8,6 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import DefinitionError, TrustPagerError
+from .audit import audit
 from .call import call
 from .catalog import catalog
 from .doctor import doctor
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, sandbox, catalog, search, call, install, doctor):
+for _command in (serve, sandbox, catalog, search, call, audit, install, doctor):
     cli.add_command(_command)
 
 

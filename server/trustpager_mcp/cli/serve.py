@@ -14,11 +14,11 @@ from .options import Names, connection_options, make_app, option, split_names
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on (http).")
 @option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on (http).")
 @option("--allowed-hosts", callback=split_names, help="Host headers to accept besides loopback, comma-separated (http).")
-@option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name.")
+@option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @connection_options
 def serve(transport: str, host: str, port: int, allowed_hosts: Names | None, tools: str, **options: Any) -> None:
     """Serve the tools to an MCP client."""
-    app = make_app(tools, options)
+    app = make_app(tools, {**options, "credit_period": "day" if transport == "http" else "run"})
     if not app.credential.api_key:
         click.echo("No API key: tools are listed but calls will fail. Set TRUSTPAGER_API_KEY or use --sandbox.", err=True)
     if transport == "stdio":
