@@ -35,6 +35,9 @@ class Caller:
     can_ask = False
     """Whether a person behind the client can be asked, by a way that the model cannot answer."""
 
+    answer: Reply | None = None
+    """The person's answer, where it came with this very call."""
+
     async def progress(self, message: str) -> None:
         """Tell the waiting client that the call is alive and what it does."""
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
+
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
@@ -24,6 +26,7 @@ from .tokens import estimate_tokens
 from .upstream import Response, Upstream
 from .validation import prepare
 
+_TARGET_SECONDS = 3.0
 EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irreversible": "call_irreversible"}
 
 
@@ -102,8 +105,7 @@ class Dispatcher:
             record.outcome = "preview"
             return Result(*preview(tool, request, headers, cost, asks))
         if asks:
-            target = await self._target(tool, prepared)
-            await self._safe.gate.confirm(tool, prepared, caller, who, target)
+            await self._safe.gate.confirm(tool, prepared, caller, who, lambda: self._target(tool, prepared))
         with self._safe.budget.spending(tool, cost, who) as spending:
             response = await self._upstream.send(request, headers)
             record.answered(response.status, response.headers)
@@ -118,16 +120,18 @@ class Dispatcher:
         return replace(result, text=_with_footer(result.text, spending.footer))
 
     async def _target(self, tool: Tool, arguments: dict[str, Any]) -> str:
-        """The name of the record that a call acts on, read from the API; empty where that is not possible."""
+        """What the record that a call acts on is called, read from the API; empty where that is not quickly possible."""
         reader = target_reader(tool, self.registry.visible)
         if reader is None:
             return ""
         wanted = {p.name: arguments[p.name] for p in reader.parameters if p.location == "path"}
-        try:
-            response = await self._upstream.send(build(reader, wanted, self._base_url), self._credential.headers())
-            return record_name(classify(reader, response))
-        except ToolError:
-            return ""
+        with anyio.move_on_after(_TARGET_SECONDS):
+            try:
+                response = await self._upstream.send(build(reader, wanted, self._base_url), self._credential.headers())
+                return record_name(reader, classify(reader, response))
+            except ToolError:
+                return ""
+        return ""
 
     def _understood(self, tool: Tool, request: Request, response: Response, payload: Any, options: CallOptions) -> Result:
         if payload is None:

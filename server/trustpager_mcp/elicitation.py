@@ -46,13 +46,16 @@ class ClientCaller(Caller):
             return False
         return self._modern or bool(self._ctx.session.can_send_request)
 
+    @property
+    def answer(self) -> Reply | None:  # type: ignore[override]
+        """The answer that a client of 2026-07-28 sent with the repeated call."""
+        given = (self._params.input_responses or {}).get(_ANSWER) if self._modern else None
+        return None if given is None else Reply(_accepted(given), self._params.request_state or "")
+
     async def ask(self, question: Question) -> Reply:
         """The person's answer. Raises AnswerNeeded (2026-07-28) or NotAllowedError when the client does not answer."""
         if self._modern:
-            answer = (self._params.input_responses or {}).get(_ANSWER)
-            if answer is None:
-                raise AnswerNeeded(question)
-            return Reply(_accepted(answer), self._params.request_state or "")
+            raise AnswerNeeded(question)
         try:
             with anyio.fail_after(SEAL_SECONDS):
                 answer = await self._ctx.session.elicit_form(question.text, _FORM, related_request_id=self._ctx.request_id)

@@ -15,7 +15,7 @@ import json
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from .callers import Caller, Question
@@ -102,13 +102,18 @@ class Gate:
             "--confirm client, where the client's own approval prompt decides.",
         )
 
-    async def confirm(self, tool: Tool, arguments: dict[str, Any], caller: Caller, credential: str, target: str = "") -> None:
+    async def confirm(
+        self, tool: Tool, arguments: dict[str, Any], caller: Caller, credential: str, target: Callable[[], Awaitable[str]]
+    ) -> None:
         """Return when the person said yes to this very call. Raises NotAllowedError otherwise, or AnswerNeeded.
 
-        `credential` is the key's fingerprint; `target` names the record in words, where it is known.
+        `credential` is the key's fingerprint; `target` finds out what the record is called, when somebody is asked.
         """
         bound = binding(tool, arguments, credential)
-        reply = await caller.ask(Question(question_text(tool, arguments, target), self._seals.issue(bound)))
+        reply = caller.answer
+        if reply is None:
+            text = question_text(tool, arguments, await target())
+            reply = await caller.ask(Question(text, self._seals.issue(bound)))
         if not reply.accepted:
             raise NotAllowedError(
                 f"the person did not confirm {tool.name}. Nothing was sent.",
@@ -134,7 +139,7 @@ def question_text(tool: Tool, arguments: dict[str, Any], target: str = "") -> st
     purpose = one_line(tool.description.split(". ")[0], 200).rstrip(".")
     lines = [f"Allow “{tool.title}”? ({tool.name})", f"{purpose}."]
     if target:
-        lines.append(f"Target: “{one_line(target, 100)}”")
+        lines.append(f"Target: {_quoted(target, 100)}")
     order = {p.name: (p.location != "path", not p.required) for p in tool.parameters}
     names = sorted(arguments, key=lambda n: order.get(n, (True, True)))
     shown = without_secrets(arguments)
@@ -151,4 +156,8 @@ def _value(value: Any) -> str:
     if value == HIDDEN:
         return HIDDEN
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return "“" + one_line(text, _VALUE_CHARACTERS) + "”"
+    return _quoted(text, _VALUE_CHARACTERS)
+
+
+def _quoted(text: str, limit: int) -> str:
+    return "“" + one_line(text.replace("“", '"').replace("”", '"'), limit) + "”"

@@ -29,12 +29,11 @@ def target_reader(tool: Tool, visible: Mapping[str, Tool]) -> Tool | None:
     return best
 
 
-def record_name(payload: Any) -> str:
-    """What a person calls the record of an answer; empty when it has no name."""
+def record_name(reader: Tool, payload: Any) -> str:
+    """`contact: Jane Smith`: what the record of a reader's answer is and is called; empty when it has no name."""
     data = payload.get("data", payload) if isinstance(payload, dict) else None
     if not isinstance(data, dict):
         return ""
     whole = " ".join(str(data[k]) for k in ("first_name", "last_name") if isinstance(data.get(k), str) and data[k])
-    if whole:
-        return whole
-    return next((data[k] for k in _NAMES if isinstance(data.get(k), str) and data[k]), "")
+    name = whole or next((data[k] for k in _NAMES if isinstance(data.get(k), str) and data[k]), "")
+    return f"{(reader.returns or 'record').replace('_', ' ')}: {name}" if name else ""
