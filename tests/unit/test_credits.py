@@ -122,12 +122,10 @@ def test_every_credential_has_its_own_budget_and_every_day_a_new_one() -> None:
 
 
 def test_credits_of_yesterday_are_not_given_back_today() -> None:
-    now = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
-    budget = Budget(3, "day", now=lambda: now)
-    error = UpstreamError("invalid", status=400)
-    with pytest.raises(UpstreamError), budget.spending(FORM, Price(3), "me"):
-        now += timedelta(minutes=2)
-        raise error
+    times = iter([datetime(2026, 5, 1, 23, 59, tzinfo=UTC)] * 2 + [datetime(2026, 5, 2, tzinfo=UTC)] * 2)
+    budget = Budget(3, "day", now=lambda: next(times))
+    with pytest.raises(UpstreamError):
+        spend(budget, fails=UpstreamError("invalid", status=400))
     assert budget.spent("me") == 0
 
 
