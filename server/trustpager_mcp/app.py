@@ -22,7 +22,7 @@ from .dispatcher import Dispatcher, Result
 from .errors import ToolError
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
-from .registry import Policy, Registry, check_policy
+from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .request_builder import Request
 from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
@@ -38,6 +38,9 @@ INSTRUCTIONS = (
 )
 current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
 """The caller of the request being handled, where a transport tells one; else the configured key."""
+_UNBOUND = Narrowing()
+current_narrowing: ContextVar[Narrowing] = ContextVar("current_narrowing", default=_UNBOUND)
+"""The caller's own bounds, where a transport tells them."""
 
 
 class Session:
@@ -78,7 +81,7 @@ class App:
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._upstream: Upstream | None = None
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
 
     def _configured_policy(self) -> Policy:
@@ -109,14 +112,15 @@ class App:
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
         credential = credential or current_credential.get() or self.credential
-        key = credential.fingerprint
+        bounds = current_narrowing.get()
+        key = (credential, bounds)
         if (known := self._sessions.get(key)) is not None:
             self._sessions.move_to_end(key)
             return known
         async with self._lock:
             if (known := self._sessions.get(key)) is not None:
                 return known
-            policy = self._policy
+            policy = narrowed(self._policy, bounds)
             if policy.scopes is None:
                 policy = replace(policy, scopes=await self._discover_scopes(credential))
             session = Session(self, credential, policy)

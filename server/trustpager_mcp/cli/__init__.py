@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import DefinitionError, TrustPagerError
 from .call import call
 from .catalog import catalog
+from .client_token import client_token
 from .doctor import doctor
 from .install import install
 from .search import search
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, sandbox, catalog, search, call, install, doctor):
+for _command in (serve, sandbox, catalog, search, call, install, client_token, doctor):
     cli.add_command(_command)
 
 
