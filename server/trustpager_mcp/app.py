@@ -26,7 +26,7 @@ from .errors import ToolError
 from .gate import Gate
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
-from .registry import Policy, Registry, check_policy
+from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .request_builder import Request
 from .safeguards import Safeguards
 from .search import SearchIndex
@@ -43,6 +43,9 @@ INSTRUCTIONS = (
 )
 current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
 """The caller of the request being handled, where a transport tells one; else the configured key."""
+_UNBOUND = Narrowing()
+current_narrowing: ContextVar[Narrowing] = ContextVar("current_narrowing", default=_UNBOUND)
+"""The caller's own bounds, where a transport tells them."""
 
 
 class Session:
@@ -93,7 +96,7 @@ class App:
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._upstream: Upstream | None = None
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
 
     def _configured_policy(self) -> Policy:
@@ -124,14 +127,15 @@ class App:
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
         credential = credential or current_credential.get() or self.credential
-        key = credential.fingerprint
+        bounds = current_narrowing.get()
+        key = (credential, bounds)
         if (known := self._sessions.get(key)) is not None:
             self._sessions.move_to_end(key)
             return known
         async with self._lock:
             if (known := self._sessions.get(key)) is not None:
                 return known
-            policy = self._policy
+            policy = narrowed(self._policy, bounds)
             if policy.scopes is None:
                 scopes, because = await self._discover_scopes(credential)
                 policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
@@ -163,8 +167,10 @@ class App:
         entries = data.get("tools") if isinstance(data, dict) else data
         if not isinstance(entries, list):
             return None, "The API's tool list does not list tools."
-        named = (s for e in entries if isinstance(e, dict) for s in e.get("required_scopes") or ())
-        return frozenset(str(s) for s in named) & self.catalog.scopes, ""
+        required = [frozenset(map(str, e.get("required_scopes") or ())) for e in entries if isinstance(e, dict)]
+        # A tool that any of its scopes opens proves none of them.
+        either = {frozenset(t.scopes) for t in self.catalog.tools.values() if t.any_scope}
+        return frozenset(s for scopes in required if scopes not in either for s in scopes) & self.catalog.scopes, ""
 
     async def aclose(self) -> None:
         if self._upstream is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from .catalog import Catalog, missing_scopes
@@ -29,6 +29,21 @@ class Policy:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     approvals: bool = False
+    within: frozenset[str] | None = None
+    """The toolsets of one caller; None: all that the operator allows."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """Bounds of one caller, within those of the server: only these toolsets (None: all of them), reads only."""
+
+    toolsets: frozenset[str] | None = None
+    read_only: bool = False
+
+
+def narrowed(policy: Policy, bounds: Narrowing) -> Policy:
+    """The policy within a caller's bounds; never wider."""
+    return replace(policy, read_only=policy.read_only or bounds.read_only, within=bounds.toolsets)
 
 
 def check_policy(policy: Policy, catalog: Catalog) -> None:
@@ -80,6 +95,8 @@ class Registry:
         toolset = self.catalog.toolset_of[tool.name]
         if selected and toolset not in (policy.toolsets or ()) and tool.name not in policy.tools:
             return self._off(tool, f"the toolset {toolset} is not switched on (--tools)")
+        if policy.within is not None and toolset not in policy.within:
+            return self._off(tool, f"the toolset {toolset} is not open to this caller")
         if policy.allow and not any(fnmatchcase(tool.name, p) for p in policy.allow):
             return self._off(tool, "it is not on the operator's allow list")
         if any(fnmatchcase(tool.name, p) for p in policy.deny):

@@ -42,6 +42,13 @@ def test_an_empty_switch_stops_the_start_and_other_programs_variables_do_not() -
     check_environment({"TRUSTPAGER_READ_ONLY": "true", "TRUSTPAGER_API_KEY": "", "HOME": ""}, KNOWN)
 
 
+def test_the_keys_of_a_credential_store_are_no_unknown_variables() -> None:
+    keys = {"TRUSTPAGER_KEY_ANNA": "tp_live_a"}
+    check_environment(keys, KNOWN, "env:TRUSTPAGER_KEY_")
+    with pytest.raises(ConfigurationError, match="TRUSTPAGER_KEY_ANNA"):
+        check_environment(keys, KNOWN, "file:keys.json")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -20,11 +20,17 @@ def known_variables(group: click.Group) -> frozenset[str]:
     return frozenset(variable for variable in named if isinstance(variable, str))
 
 
-def check_environment(environment: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise ConfigurationError for an unknown TRUSTPAGER_* variable, or an empty one that would have narrowed something."""
+def check_environment(environment: Mapping[str, str], known: Iterable[str], credential_store: str | None = None) -> None:
+    """Raise ConfigurationError for an unknown TRUSTPAGER_* variable, or an empty one that would have narrowed something.
+
+    A credential store `env:PREFIX` reads variables of its own.
+    """
+    kind, _, prefix = (credential_store or "").partition(":")
     names = sorted(known)
     for variable, value in sorted(environment.items()):
         if not variable.upper().startswith(PREFIX):
+            continue
+        if kind == "env" and prefix and variable.startswith(prefix):
             continue
         if variable not in names:
             near = difflib.get_close_matches(variable.upper(), names, n=2, cutoff=0.6)

@@ -68,9 +68,10 @@ def make_app(tools: str, options: dict[str, Any]) -> App:
     """The App of the given options. Raises ConfigurationError for anything unknown."""
     from ..app import App
 
-    root = click.get_current_context().find_root().command
+    context = click.get_current_context()
+    root = context.find_root().command
     if isinstance(root, click.Group):
-        check_environment(os.environ, known_variables(root))
+        check_environment(os.environ, known_variables(root), context.params.get("credential_store"))
     place = options.pop("api_key_from")
     if place and not options["api_key"]:
         from ..key_store import read_key
