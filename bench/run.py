@@ -12,15 +12,12 @@ import anyio
 from bpe_openai import get_encoding
 from mcp import StdioServerParameters
 from mcp.client import Client
+from search import run as search_bench
 
-from trustpager_mcp.catalog import default_catalog
-from trustpager_mcp.registry import Policy, Registry
-from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.toolkit import Toolkit
 
 COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
 EMPTY_SERVER = str(Path(__file__).parent / "empty_server.py")
-REQUESTS = ("list open deals", "add a contact", "log a call", "what is due this week", "move a deal to the next stage")
 encoding = get_encoding("o200k_base")
 
 
@@ -51,15 +48,7 @@ async def main() -> None:
     empty = await cold_start(sys.executable, EMPTY_SERVER)
     ours = await cold_start(COMMAND, "serve", "--sandbox", "--scopes", "all")
     print(f"cold start to tools/list: {ours:.2f} s; an empty server on the same SDK {empty:.2f} s; ratio {ours / empty:.2f}")
-    catalog = default_catalog()
-    index = SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes)))
-    index.search("warm up")
-    times = []
-    for request in REQUESTS * 40:
-        started = time.perf_counter()
-        index.search(request)
-        times.append((time.perf_counter() - started) * 1000)
-    print(f"search: median {statistics.median(times):.2f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.2f} ms")
+    search_bench.main()
     async with Toolkit(sandbox=True) as toolkit:
         result = await toolkit.call("list_contacts", {"limit": 100})
         raw = len(encoding.encode(json.dumps(result.data)))

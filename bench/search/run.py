@@ -128,9 +128,8 @@ def main(split: str = "test", ablation: bool = True) -> None:
             print(row(f"without {part.name}", measure(ours(registry, Parts(**{part.name: False})), requests)))
     print(f"  misspelt requests against the same spelt right: {typo_against_twin(search, requests):.1%} of R@5")
     p95 = statistics.quantiles(times, n=20)[-1]
-    print(
-        f"  time: first search {built:.2f} s, then median {statistics.median(times):.1f} ms, p95 {p95:.1f} ms; memory +{memory:.0f} MB"
-    )
+    print(f"  time: first search {built:.2f} s, then median {statistics.median(times):.1f} ms, p95 {p95:.1f} ms")
+    print(f"  memory: +{memory:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from .profiles import Selection, directly_listed, parse_selection, with_meta_too
 from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .request_builder import Request
 from .safeguards import Safeguards
-from .search import SearchIndex
+from .search import Misses, SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
 from .upstream import Upstream
 
@@ -54,7 +54,7 @@ class Session:
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
         self.registry = Registry(app.catalog, policy)
         self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url, app.safeguards)
-        self.search = SearchIndex(self.registry)
+        self.search = SearchIndex(self.registry, misses=app.misses)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
@@ -95,6 +95,7 @@ class App:
             Budget(settings.credit_budget, settings.credit_period),
             audit_log(settings.audit, with_arguments=settings.audit_arguments),
         )
+        self.misses = Misses()
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._upstream: Upstream | None = None

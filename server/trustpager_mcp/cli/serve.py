@@ -39,11 +39,21 @@ _LISTENING = (
     help="Time for calls in flight at shutdown (http).",
 )
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
+@option(
+    "--record-searches/--no-record-searches",
+    default=True,
+    show_default=True,
+    help="Keep requests that find_tools found nothing for, for `doctor --searches`.",
+)
 @connection_options
-def serve(transport: str, tools: str, **options: Any) -> None:
+def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> None:
     """Serve the tools to an MCP client."""
+    from ..search.misses import Misses, state_file
+
     listening = {name: options.pop(name) for name in _LISTENING}
     app = make_app(tools, {**options, "credit_period": "day" if transport == "http" else "run"})
+    if record_searches:
+        app.misses = Misses(state_file())
     if not app.credential.api_key:
         click.echo("No API key: tools are listed but calls will fail. Set TRUSTPAGER_API_KEY or use --sandbox.", err=True)
     if transport == "stdio":

@@ -19,8 +19,8 @@ FIELD_WEIGHTS = {"name": 4.0, "path": 1.0, "intents": 1.6, "description": 1.6, "
 FAMILY_WEIGHT = {"V": 0.6, "N": 0.7}
 _NAME = re.compile(r"(?<=\w |, )[A-Z][a-z]+(?:'s)?\b|^(?:Acme|Bob|Dave|Jane|Jess|Karen|Mia|Paul|Sarah|Tom|Ben|Bob's)\b")
 _PRODUCTS = frozenset(
-    "Xero Slack Zoom Excel Google Gmail Facebook Zapier Stripe Retell Outlook Typeform Easter Christmas Evie Spanish French Australian "
-    "Friday Monday Tuesday Thursday YouTube TrustPager Maps Won Drive Cal Calendar ElevenLabs".split()
+    "Xero Slack Zoom Excel Google Gmail Facebook Zapier Stripe Retell Outlook Typeform Easter Christmas Evie Spanish French "
+    "Australian Friday Monday Tuesday Thursday YouTube TrustPager Maps Won Drive Cal Calendar ElevenLabs".split()
 )
 _SENTENCE = re.compile(r"[.;:]\s+|\.$")
 

@@ -7,23 +7,37 @@ import math
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import mul
 
 from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
 from .lexicon import lexicon
+from .misses import Misses
 from .spelling import Speller
 from .text import STOP, stem, words
 
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
-FEATURES = (
-    "stems", "families", "plain", "sentence", "covered", "first_verb", "both", "wrong_verb", "wrong_irreversible",
-    "bare_irreversible", "bare_list", "single_list", "question_write",
-)  # fmt: skip
-WEIGHTS = dict(zip(FEATURES, (0.198, 0.948, 0.512, 0.121, 0.174, 0.1, 0.124, -0.069, -0.028, -0.043, 0.043, -0.069, -0.201), strict=True))  # fmt: skip
+WEIGHTS = {
+    "stems": 0.198,  # the rarer words of the request that the tool says, by field
+    "families": 0.948,  # the same for what the words mean
+    "plain": 0.512,  # every word as it is said, function words too: "who owes us" is a way of asking
+    "sentence": 0.121,  # one sentence of its name or description that says the same
+    "covered": 0.174,  # its name speaks of what the request speaks of
+    "first_verb": 0.1,  # it does what the request says first
+    "both": 0.124,  # it does it, and to that thing
+    "wrong_verb": -0.069,
+    "wrong_irreversible": -0.028,
+    "bare_irreversible": -0.043,
+    "bare_list": 0.043,
+    "single_list": -0.069,
+    "question_write": -0.201,
+}
+"""What counts for and against a tool, fitted on the dev requests and on intents held back from the index."""
+FEATURES = tuple(WEIGHTS)
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
 _PLAIN, _SENTENCE, _COVERED = _COLUMN["plain"], _COLUMN["sentence"], _COLUMN["covered"]
 # How many tools, first by texts alone, are compared by sentence, name and verb.
@@ -33,7 +47,7 @@ _QUESTION = frozenset("who whose whom what whats which when where why how is are
 
 @dataclass(frozen=True)
 class Hit:
-    """One found tool; a higher `score` is better: about 1 is certain, under 0.3 a guess."""
+    """One found tool; a higher `score` is better: from about 1 it is sure, under 0.5 a guess."""
 
     tool: Tool
     score: float
@@ -54,17 +68,22 @@ class Parts:
 class SearchIndex:
     """The visible tools of one registry, indexed on first use; safe to share between threads."""
 
-    def __init__(self, registry: Registry, parts: Parts | None = None) -> None:
+    def __init__(self, registry: Registry, parts: Parts | None = None, misses: Misses | None = None) -> None:
         self._registry = registry
         self._parts = parts or Parts()
+        self._misses = misses
         self._index: _Index | None = None
         self._lock = threading.Lock()
 
     def search(self, query: str, limit: int = 6) -> list[Hit]:
         """The tools that fit the request best, best first; never empty while the registry holds a tool."""
-        return self.index().search(query, limit)
+        hits = self.index().search(query, limit)
+        if self._misses is not None:
+            self._misses.note(query, hits[0].score if hits else 0.0)
+        return hits
 
     def index(self) -> _Index:
+        """The index itself, made now if it was not yet."""
         if self._index is None:
             with self._lock:
                 if self._index is None:
@@ -157,7 +176,7 @@ class _Index:
             else:
                 sure.append(word)
         if self._parts.spelling:
-            sure += [a + b for a, b in zip(text, text[1:], strict=False) if self._speller.knows(a + b)]
+            sure += [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
         stems, families = stems_and_families(sure, self._lexicon)
         stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
@@ -238,7 +257,10 @@ class _Index:
         from rapidfuzz.fuzz import partial_ratio
 
         text = " ".join(words(query))
-        order = sorted(self.documents, key=lambda d: (-partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name))
+        order = sorted(
+            self.documents,
+            key=lambda d: (d.tool.effect != "read", -partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name),
+        )
         return [Hit(d.tool, 0.0) for d in order[:limit]]
 
 

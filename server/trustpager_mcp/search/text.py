@@ -9,13 +9,14 @@ from typing import Protocol
 
 # Words that carry no wish; they still count inside a phrase of the lexicon ("get rid of").
 STOP = frozenset(
-    "a an and any are as at be been but by can could did do does for from had has have he her here him his how i if in into is it "
-    "its just let me my of on or our out please she should so some that the their them then there these they thing this those to "
-    "up us was we were what when where which who whose will with would you your want need get got give help ca via am being "
-    "im id ive well also really about using use given based within never anyone anybody someone somebody something anything "
-    "came come comes coming going go goes went gone back keep kept even ever still yet already else only bit lot like one ones "
-    "please thanks hey hi ok quick quickly actually maybe right over through during while after before two three bloody mate "
-    "specific particular certain existing associated related given identifier id uuid ids their itself".split()
+    "a an and any are as at be been but by can could did do does for from had has have he her here him his how i if "
+    "in into is it its just let me my of on or our out please she should so some that the their them then there "
+    "these they thing this those to up us was we were what when where which who whose will with would you your want "
+    "need get got give help ca via am being im id ive well also really about using use given based within never "
+    "anyone anybody someone somebody something anything came come comes coming going go goes went gone back keep "
+    "kept even ever still yet already else only bit lot like one ones thanks hey hi ok quick quickly actually maybe "
+    "right over through during while after before two three bloody mate specific particular certain existing "
+    "associated related identifier uuid ids itself".split()
 )
 _CONTRACTIONS = (
     (re.compile(r"\bcan'?t\b|\bcannot\b"), "can not"),
