@@ -14,6 +14,7 @@ from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
 from .lexicon import lexicon
+from .meaning import Meaning, meaning_of
 from .misses import Misses
 from .spelling import Speller
 from .text import STOP, stem, words
@@ -31,7 +32,7 @@ WEIGHTS = {
     "both": 0.124,  # it does it, and to that thing
     "wrong_verb": -0.069,
     "wrong_irreversible": -0.028,
-    "bare_irreversible": -0.043,
+    "bare_irreversible": -0.08,
     "bare_list": 0.043,
     "single_list": -0.069,
     "question_write": -0.201,
@@ -40,6 +41,10 @@ WEIGHTS = {
 FEATURES = tuple(WEIGHTS)
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
 _PLAIN, _SENTENCE, _COVERED = _COLUMN["plain"], _COLUMN["sentence"], _COLUMN["covered"]
+# With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
+_MEANING, _UNRELATED = 0.5, 0.3
+# How many tools the meaning alone may bring in.
+_NEAREST = 30
 # How many tools, first by texts alone, are compared by sentence, name and verb.
 _CANDIDATES = 150
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
@@ -63,6 +68,7 @@ class Parts:
     sentences: bool = True
     names: bool = True
     verbs: bool = True
+    meaning: bool = True
 
 
 class SearchIndex:
@@ -128,6 +134,7 @@ class _Index:
                 self._owner.append(number)
         known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
         self._speller = Speller(known)
+        self._meaning = meaning_of(registry.catalog) if parts.meaning else None
 
     def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
         """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
@@ -245,12 +252,21 @@ class _Index:
 
     def search(self, query: str, limit: int) -> list[Hit]:
         weights = tuple(WEIGHTS.values())
-        scored = [
-            (-sum(map(mul, weights, row)), self.documents[n].tool.name, n) for n, row in self.features(query, _CANDIDATES).items()
-        ]
-        if not scored:
+        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, _CANDIDATES).items()}
+        if self._meaning is not None:
+            self._add_meaning(self._meaning, query, scores)
+        if not scores:
             return self._nearest_names(query, limit)
-        return [Hit(self.documents[n].tool, -score) for score, _, n in heapq.nsmallest(limit, scored)]
+        order = heapq.nsmallest(limit, scores, key=lambda n: (-scores[n], self.documents[n].tool.name))
+        return [Hit(self.documents[n].tool, scores[n]) for n in order]
+
+    def _add_meaning(self, meaning: Meaning, request: str, scores: dict[int, float]) -> None:
+        likeness = meaning.likeness(request)
+        if not likeness:
+            return
+        near = [likeness[d.tool.name] for d in self.documents]
+        for number in {*scores, *heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n], -n))}:
+            scores[number] = scores.get(number, 0.0) + _MEANING * (near[number] - _UNRELATED)
 
     def _nearest_names(self, query: str, limit: int) -> list[Hit]:
         """The tools whose names look likest, for a request of which no word is known: a way on, not an answer (score 0)."""
