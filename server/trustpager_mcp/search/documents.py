@@ -101,9 +101,8 @@ def _verbs(verb: str, texts: list[list[str]], lexicon: Lexicon | None) -> dict[s
         return {}
     counts: dict[str, float] = {}
     for text in texts:
-        first = next((f for f in lexicon.families([stem(w) for w in text[:4]]) if f[0] == "V"), None)
-        if first:
-            counts[first] = counts.get(first, 0.0) + 1.0 / len(texts)
+        for family, weight in lexicon.first_verb([stem(w) for w in text[:4]]).items():
+            counts[family] = counts.get(family, 0.0) + weight / len(texts)
     return counts | {f: 1.0 for f in lexicon.exactly((stem(verb),)) if f[0] == "V"}
 
 

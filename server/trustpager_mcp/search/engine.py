@@ -23,26 +23,29 @@ _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
 WEIGHTS = {
-    "stems": 0.198,  # the rarer words of the request that the tool says, by field
-    "families": 0.948,  # the same for what the words mean
-    "plain": 0.512,  # every word as it is said, function words too: "who owes us" is a way of asking
-    "sentence": 0.121,  # one sentence of its name or description that says the same
-    "covered": 0.174,  # its name speaks of what the request speaks of
-    "first_verb": 0.1,  # it does what the request says first
-    "both": 0.124,  # it does it, and to that thing
-    "wrong_verb": -0.069,
-    "wrong_irreversible": -0.028,
+    "stems": 0.205,  # the rarer words of the request that the tool says, by field
+    "families": 0.898,  # the same for what the words mean
+    "plain": 0.561,  # every word as it is said, function words too: "who owes us" is a way of asking
+    "sentence": 0.104,  # one sentence of its name or description that says the same
+    "covered": 0.192,  # its name speaks of what the request speaks of
+    "first_verb": 0.087,  # it does what the request says first
+    "both": 0.095,  # it does it, and to that thing
+    "exact": 0.35,  # its name says all of the request, and nothing else
+    "wrong_verb": -0.087,
+    "wrong_irreversible": -0.08,
     "bare_irreversible": -0.08,
-    "bare_list": 0.043,
-    "single_list": -0.069,
-    "question_write": -0.201,
+    "bare_list": 0.037,
+    "single_list": -0.064,
+    "question_write": -0.2,
 }
 """What counts for and against a tool, fitted on the dev requests and on intents held back from the index."""
 FEATURES = tuple(WEIGHTS)
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
-_PLAIN, _SENTENCE, _COVERED = _COLUMN["plain"], _COLUMN["sentence"], _COLUMN["covered"]
+_PLAIN, _SENTENCE, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "sentence", "covered", "exact"))
 # With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
 _MEANING, _UNRELATED = 0.5, 0.3
+# From this share of a tool's sentences on, the verb that begins them is what the tool does.
+_SURE = 0.25
 # How many tools the meaning alone may bring in.
 _NEAREST = 30
 # How many tools, first by texts alone, are compared by sentence, name and verb.
@@ -104,6 +107,8 @@ class Request:
     stems: Bag
     families: Bag
     verbs: dict[str, float]
+    first_verb: frozenset[str]
+    meanings: dict[str, frozenset[str]]
     question: bool
     plural: bool
     plain: tuple[str, ...]
@@ -187,10 +192,13 @@ class _Index:
         stems, families = stems_and_families(sure, self._lexicon)
         stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
+        first = self._lexicon.first_verb([stem(w) for w in sure]) if self._lexicon else {}
         return Request(
             self._weighted(stems),
             self._weighted(families),
             verbs,
+            frozenset(first),
+            {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
             _is_question(text),
             _is_plural(text),
             tuple(dict.fromkeys(sure)),
@@ -224,6 +232,7 @@ class _Index:
             d = self.documents[number]
             if self._parts.names and d.parts:
                 row[_COVERED] = self._covered(d, asked.stems, nouns)
+                row[_EXACT] = (row[_COVERED] * _explained(d, asked)) ** 3
             if self._parts.verbs:
                 _compare_verbs(d, asked, row)
         return rows
@@ -280,17 +289,26 @@ class _Index:
         return [Hit(d.tool, 0.0) for d in order[:limit]]
 
 
+def _explained(d: Document, asked: Request) -> float:
+    """How much of the request the tool's name speaks of: 1 when no word is left over; rare words count more."""
+    names = d.nouns | {f for f, weight in d.verbs.items() if weight == 1.0}
+    there = sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings.get(t, frozenset()) & names)
+    return there / (sum(asked.stems.values()) or 1.0)
+
+
 def _compare_verbs(d: Document, asked: Request, row: list[float]) -> None:
     """Does the tool do what the request says is to be done?"""
     verbs = asked.verbs
     shared = d.verbs.keys() & verbs.keys()
     irreversible = d.tool.effect == "irreversible"
     listing = d.verbs.get("V:list") == 1.0
-    first = next(iter(verbs), None)
-    row[_COLUMN["first_verb"]] = d.verbs.get(first, 0.0) if first else 0.0
+    row[_COLUMN["first_verb"]] = max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0)
     row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_COVERED]
     row[_COLUMN["wrong_verb"]] = float(bool(verbs) and not shared)
-    row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not shared and irreversible)
+    surely = any(d.verbs[f] >= _SURE for f in shared)
+    if not surely and (verbs or irreversible):
+        row[_EXACT] = 0.0
+    row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not surely and irreversible)
     row[_COLUMN["bare_irreversible"]] = float(not verbs and irreversible)
     row[_COLUMN["bare_list"]] = float(not verbs and listing)
     row[_COLUMN["single_list"]] = float(not asked.plural and listing)

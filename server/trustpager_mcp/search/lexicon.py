@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +39,20 @@ class Lexicon:
     def families(self, stems: list[str]) -> dict[str, float]:
         """The families that a text names, in the order of the text, with a weight up to 1 for how clearly."""
         found: dict[str, float] = {}
+        for meanings in self.meanings(stems):
+            for meaning, weight in meanings.items():
+                found[meaning] = max(found.get(meaning, 0.0), weight)
+        return found
+
+    def first_verb(self, stems: list[str]) -> dict[str, float]:
+        """What the first verb of a text may mean."""
+        for meanings in self.meanings(stems):
+            if verbs := {m: w for m, w in meanings.items() if m[0] == "V"}:
+                return verbs
+        return {}
+
+    def meanings(self, stems: list[str]) -> Iterator[dict[str, float]]:
+        """The families of each known word or phrase of a text, in order."""
         covered = 0
         for start, first in enumerate(stems):
             fitting = [p for p in self._phrases.get(first, ()) if tuple(stems[start : start + len(p)]) == p]
@@ -47,9 +62,7 @@ class Lexicon:
             if start + len(phrase) <= covered:
                 continue
             covered = start + len(phrase)
-            for meaning, weight in self._phrases[first][phrase].items():
-                found[meaning] = max(found.get(meaning, 0.0), weight)
-        return found
+            yield self._phrases[first][phrase]
 
 
 @lru_cache(maxsize=1)
