@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trustpager_mcp.catalog import default_catalog
+from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.registry import Policy, Registry
-from trustpager_mcp.search import Misses, Parts, SearchIndex
+from trustpager_mcp.search import Misses, Parts, SearchIndex, meaning
 from trustpager_mcp.search.lexicon import lexicon
 from trustpager_mcp.search.misses import LOW_SCORE, MOST_ENTRIES, masked, read_misses
 from trustpager_mcp.search.spelling import Speller
@@ -159,6 +159,33 @@ def test_spelling_suggests_only_for_words_long_enough_to_be_sure() -> None:
     assert speller.suggest("del") == {}
     assert speller.suggest("zzzzzzz") == {}
     assert speller.split("contactdeal") == ("contact", "deal")
+
+
+def test_without_the_extra_search_goes_by_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meaning, "find_spec", lambda _name: None)
+    bare = Catalog(catalog.toolsets.values())
+    registry = Registry(bare, Policy(scopes=bare.scopes, approvals=True))
+    assert meaning.missing() == ["numpy", "safetensors", "tokenizers", "wordllama"]
+    assert names("lsit contcats", index=SearchIndex(registry)) == names("lsit contcats")
+
+
+def test_an_extra_that_does_not_work_is_told_once_and_search_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(meaning, "_WEIGHTS", "weights/none.safetensors")
+    broken = Catalog(catalog.toolsets.values())
+    registry = Registry(broken, Policy(scopes=broken.scopes))
+    assert names("list contacts", 1, SearchIndex(registry)) == ["list_contacts"]
+    assert names("list contacts", 1, SearchIndex(registry)) == ["list_contacts"]
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+
+
+def test_meaning_finds_a_tool_that_shares_no_word_with_the_request() -> None:
+    near = meaning.meaning_of(catalog)
+    assert near is not None
+    likeness = near.likeness("holiday closure")
+    assert likeness["set_scheduling_availability"] > likeness["list_webhook_subscriptions"]
+    assert near.likeness("  ") == {}
 
 
 def test_searches_that_find_nothing_good_are_counted_and_kept(tmp_path: Path) -> None:

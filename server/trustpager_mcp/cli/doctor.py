@@ -39,6 +39,14 @@ def doctor(searches: bool, **options: Any) -> None:
         sys.exit(1)
 
 
+def _search_line() -> str:
+    from ..search.meaning import INSTALL, missing
+
+    if missing():
+        return f"find_tools goes by words; to go by meaning too: {INSTALL}"
+    return "find_tools goes by words and meaning"
+
+
 def _list_misses() -> None:
     from ..search.misses import read_misses, state_file
 
@@ -67,6 +75,7 @@ async def _checks(app: App) -> list[tuple[bool, str]]:
         (True, f"trustpager-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}"),
         (True, f"{len(app.catalog.tools)} tools in {len(app.catalog.toolsets)} toolsets"),
     ]
+    lines.append((True, _search_line()))
     if not app.credential.api_key:
         return [*lines, (False, "no API key. Set TRUSTPAGER_API_KEY, or try --sandbox.")]
     lines.append((True, f"key with fingerprint {app.credential.fingerprint}"))
