@@ -1,8 +1,8 @@
 """Fit the search's WEIGHTS: `python bench/search/fit.py` prints them; nothing is written. Needs numpy (the extra `semantic`).
 
-Learnt from the dev requests and from intents that are held back from the index, so that words of the requests at hand do not
 Learnt from the dev requests and from intents that are held back from the index, so that the words of those requests do not
-decide alone. Softmax over all tools, gradient steps. Two weights are policy and kept by hand: an irreversible tool must not
+decide alone. Softmax over all tools, gradient steps. What is policy is kept by hand: an irreversible tool must not come first on
+a weak match, and a name that says all of a short request must.
 """
 
 from __future__ import annotations

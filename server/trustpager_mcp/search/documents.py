@@ -1,4 +1,4 @@
-"""What the index knows of a tool: fields of tokens, and single sentences that a request may equal."""
+"""What the index knows of a tool: fields of weighted tokens, its name's parts, and what it does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class Document:
 
     tool: Tool
     fields: dict[str, Bag]
-    sentences: list[Bag]
     name: frozenset[str]
     parts: list[tuple[str, frozenset[str]]]
     nouns: frozenset[str]
@@ -75,7 +74,6 @@ def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: boo
     return Document(
         tool=tool,
         fields={f: _sum(_merged(t, lexicon) for t in several) for f, several in texts.items()},
-        sentences=[_merged(t, lexicon) for f in ("name", "description") for t in texts[f]],
         name=frozenset(stem(w) for w in content(name)),
         parts=parts,
         nouns=frozenset(f for _, families in parts for f in families),

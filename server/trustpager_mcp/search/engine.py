@@ -12,7 +12,7 @@ from operator import mul
 
 from ..definitions import Tool
 from ..registry import Registry
-from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .documents import FIELD_WEIGHTS, Bag, Document, document, stems_and_families
 from .lexicon import lexicon
 from .meaning import Meaning, meaning_of
 from .misses import Misses
@@ -26,7 +26,6 @@ WEIGHTS = {
     "stems": 0.206,  # the rarer words of the request that the tool says, by field
     "families": 0.9,  # the same for what the words mean
     "plain": 0.562,  # every word as it is said, function words too: "who owes us" is a way of asking
-    "sentence": 0.108,  # one sentence of its name or description that says the same
     "covered": 0.198,  # its name speaks of what the request speaks of
     "first_verb": 0.085,  # it does what the request says first
     "both": 0.085,  # it does it, and to that thing
@@ -41,14 +40,14 @@ WEIGHTS = {
 """What counts for and against a tool: fitted by bench/search/fit.py, but for the two on irreversible tools and `exact`."""
 FEATURES = tuple(WEIGHTS)
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
-_PLAIN, _SENTENCE, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "sentence", "covered", "exact"))
+_PLAIN, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "covered", "exact"))
 # With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
 _MEANING, _UNRELATED = 0.5, 0.3
 # From this share of a tool's sentences on, the verb that begins them is what the tool does.
 _SURE = 0.25
 # How many tools the meaning alone may bring in.
 _NEAREST = 30
-# How many tools, first by texts alone, are compared by sentence, name and verb.
+# How many tools, first by texts alone, are compared by name and verb.
 _CANDIDATES = 150
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
 
@@ -68,7 +67,6 @@ class Parts:
     intents: bool = True
     lexicon: bool = True
     spelling: bool = True
-    sentences: bool = True
     names: bool = True
     verbs: bool = True
     meaning: bool = True
@@ -128,15 +126,6 @@ class _Index:
         self._unknown_idf = 4.5
         self._postings = self._field_postings()
         self._plain, self._plain_idf = self._plain_postings()
-        self._sentences: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._owner: list[int] = []
-        for number, d in enumerate(self.documents):
-            for sentence in d.sentences:
-                weighted = self._weighted(sentence)
-                norm = _norm(weighted)
-                for token, weight in weighted.items():
-                    self._sentences[token].append((len(self._owner), weight / norm))
-                self._owner.append(number)
         known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
         self._speller = Speller(known)
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
@@ -225,8 +214,6 @@ class _Index:
         if candidates and len(rows) > candidates:
             best = heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n))
             rows = {n: rows[n] for n in best}
-        if self._parts.sentences:
-            self._compare_sentences(asked, rows)
         nouns = frozenset(f for f in asked.families if f[0] == "N")
         for number, row in rows.items():
             d = self.documents[number]
@@ -236,18 +223,6 @@ class _Index:
             if self._parts.verbs:
                 _compare_verbs(d, asked, row)
         return rows
-
-    def _compare_sentences(self, asked: Request, rows: dict[int, list[float]]) -> None:
-        """The likeness (cosine) of the request with the likest sentence of each tool's own words."""
-        tokens = asked.stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in asked.families.items()}
-        norm = _norm(tokens)
-        similar: dict[int, float] = defaultdict(float)
-        for token, weight in tokens.items():
-            for sentence, own in self._sentences.get(token, ()):
-                similar[sentence] += weight * own
-        for sentence, value in similar.items():
-            if (row := rows.get(self._owner[sentence])) is not None:
-                row[_SENTENCE] = max(row[_SENTENCE], value / norm)
 
     def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
         """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
@@ -325,7 +300,3 @@ def _is_plural(text: list[str]) -> bool:
     return any(w in ("all", "every", "everything", "everyone", "list") for w in text) or any(
         len(w) > 3 and w.endswith("s") and not w.endswith(("ss", "us", "is")) and w not in STOP for w in text
     )
-
-
-def _norm(tokens: Bag) -> float:
-    return math.sqrt(sum(w * w for w in tokens.values())) or 1.0
