@@ -23,9 +23,11 @@ from .errors import ToolError
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
 from .registry import Policy, Registry, check_policy
+from .repeats import Repeats
 from .request_builder import Request
+from .retries import Patience, Sender
 from .search import SearchIndex
-from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
+from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .upstream import Upstream
 
 _MAX_SESSIONS = 256
@@ -45,7 +47,7 @@ class Session:
 
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
         self.registry = Registry(app.catalog, policy)
-        self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url)
+        self.dispatcher = Dispatcher(self.registry, credential, app.sender, app.base_url, app.repeats)
         self.search = SearchIndex(self.registry)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
@@ -69,15 +71,18 @@ class Session:
 class App:
     """Settings, catalogue and upstream, with a session per credential. Raises ConfigurationError when made wrongly."""
 
-    def __init__(self, settings: Settings, catalog: Catalog | None = None) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog | None = None, patience: Patience | None = None) -> None:
         self.settings = settings
         self.catalog = catalog or default_catalog()
         self.selection: Selection = parse_selection(settings.tools, self.catalog)
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
-        self.credential = Credential(settings.api_key or (SANDBOX_KEY if settings.sandbox else None))
+        self.credential = _configured_credential(settings)
+        self.repeats = Repeats()
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
+        self._patience = patience
         self._upstream: Upstream | None = None
+        self._sender: Sender | None = None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = anyio.Lock()
 
@@ -106,6 +111,13 @@ class App:
             self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
         return self._upstream
 
+    @property
+    def sender(self) -> Sender:
+        """What every session sends through: limits and circuit breakers are shared, each credential has its own share."""
+        if self._sender is None:
+            self._sender = Sender(self.upstream, patience=self._patience)
+        return self._sender
+
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
         credential = credential or current_credential.get() or self.credential
@@ -116,7 +128,7 @@ class App:
         async with self._lock:
             if (known := self._sessions.get(key)) is not None:
                 return known
-            policy = self._policy
+            policy = replace(self._policy, tokens=credential.tokens)
             if policy.scopes is None:
                 policy = replace(policy, scopes=await self._discover_scopes(credential))
             session = Session(self, credential, policy)
@@ -151,6 +163,24 @@ class App:
             await self._upstream.aclose()
 
 
+def _configured_credential(settings: Settings) -> Credential:
+    if settings.sandbox:
+        return Credential(settings.api_key or SANDBOX_KEY, settings.portal_token or SANDBOX_PORTAL_TOKEN, settings.oauth_token)
+    return Credential(settings.api_key, settings.portal_token, settings.oauth_token)
+
+
+class ClientCaller(Caller):
+    """An MCP client that waits for a tool's answer and hears of its progress, if it asked to."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._count = 0
+
+    async def progress(self, message: str) -> None:
+        self._count += 1
+        await self._session.report_progress(self._count, None, message)
+
+
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
     """One API tool as a plain MCP tool."""
     tool = catalog.tools[name]
@@ -163,6 +193,11 @@ def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
     }
 
 
+def _sayable(text: str) -> str:
+    """The text without lone surrogates, which no transport can carry."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def build_server(app: App) -> Server[Any]:
     """The MCP server of an App, for any transport; serves both protocol eras."""
 
@@ -171,10 +206,10 @@ def build_server(app: App) -> Server[Any]:
         tools = [types.Tool.model_validate(t) for t in session.tools()]
         return types.ListToolsResult(tools=tools, ttl_ms=300_000, cache_scope="private")
 
-    async def on_call(_ctx: Any, params: Any) -> types.CallToolResult:
+    async def on_call(ctx: Any, params: Any) -> types.CallToolResult:
         session = await app.session()
-        result = await session.call(params.name, params.arguments or {})
-        content: list[Any] = [types.TextContent(type="text", text=result.text)]
+        result = await session.call(params.name, params.arguments or {}, ClientCaller(ctx.session))
+        content: list[Any] = [types.TextContent(type="text", text=_sayable(result.text))]
         return types.CallToolResult(content=content, is_error=result.is_error)
 
     async def guard(ctx: Any, call_next: Any) -> Any:

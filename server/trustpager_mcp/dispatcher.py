@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from .answers import FileAnswer, classify
 from .call_options import CallOptions, take_options
-from .callers import SILENT, Caller
+from .callers import SILENT, Caller, signs_of_life
 from .credentials import Credential
 from .definitions import Effect, Tool
-from .errors import NotAllowedError, ToolError, UpstreamError
+from .errors import ArgumentsError, NotAllowedError, ToolError, UnreachableError, UpstreamError
+from .event_stream import EventStream
+from .polling import failed, where_to_look
+from .polling import wait_for as poll
+from .readers import Readers
 from .registry import Registry
+from .repeats import Flight, Outcome, Repeats, identity
 from .request_builder import DEFAULT_BASE_URL, Request, build
+from .retries import Delivery, Sender
 from .shaping import shape, shape_error
 from .upstream import Response, Upstream
 from .validation import prepare
@@ -30,14 +38,34 @@ class Result:
     code: str | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered, understood: `payload` is JSON, text, a FileAnswer, or None. `attempts` requests were made."""
+
+    payload: Any
+    status: int = 200
+    attempts: int = 1
+    note: str = ""
+
+
 class Dispatcher:
     """Runs calls for one credential under one registry."""
 
-    def __init__(self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        credential: Credential,
+        sender: Sender | Upstream,
+        base_url: str = DEFAULT_BASE_URL,
+        repeats: Repeats | None = None,
+    ) -> None:
         self.registry = registry
         self._credential = credential
-        self._upstream = upstream
+        self._sender = Sender(sender) if isinstance(sender, Upstream) else sender
         self._base_url = base_url
+        self._repeats = repeats or Repeats()
+        self._tenant = credential.fingerprint
+        self._readers = Readers(registry.visible.values())
 
     async def call(
         self,
@@ -45,7 +73,7 @@ class Dispatcher:
         arguments: dict[str, Any],
         *,
         options: dict[str, Any] | None = None,
-        caller: Caller = SILENT,  # noqa: ARG002
+        caller: Caller = SILENT,
         effect: Effect | None = None,
     ) -> Result:
         """Call a tool. Never raises a ToolError: a failure is a Result with `is_error`.
@@ -58,27 +86,173 @@ class Dispatcher:
             if effect is not None and tool.effect != effect:
                 raise wrong_executor(tool, effect)
             chosen, rest = take_options(tool, arguments, options)
-            request = build(tool, prepare(self.registry.catalog, tool, rest), self._base_url)
-            response = await self._upstream.send(request, self._credential.headers())
-            return self._understood(tool, request, response, chosen)
+            check_options(tool, chosen)
+            prepared = prepare(self.registry.catalog, tool, rest)
+            request = build(tool, prepared, self._base_url)
+            with signs_of_life(caller, tool.name):
+                if tool.effect == "read":
+                    answer = await self._answer(self._delivery(tool, request, caller), prepared)
+                    return await self._result(tool, request, answer, prepared, chosen, caller)
+                key = identity(self._tenant, tool.name, prepared, chosen.idempotency_key)
+                answer = await self._once(key, tool, request, prepared, chosen, caller)
+                result = await self._result(tool, request, answer, prepared, chosen, caller)
+                self._repeats.taken(key)
+                return result
         except ToolError as error:
             return failure(error)
 
-    def _understood(self, tool: Tool, request: Request, response: Response, options: CallOptions) -> Result:
-        payload = classify(tool, response)
-        if response.status == 202 and (held := _held(payload)):
+    def _delivery(self, tool: Tool, request: Request, caller: Caller, idempotency_key: str | None = None) -> Delivery:
+        headers = self._credential.headers(tool.credential)
+        if idempotency_key is not None:
+            headers["idempotency-key"] = idempotency_key
+        return Delivery(tool, request, headers, self._tenant, caller)
+
+    async def _once(
+        self, key: str, tool: Tool, request: Request, arguments: dict[str, Any], options: CallOptions, caller: Caller
+    ) -> Answer:
+        """The answer to a write that is sent once, however often it is asked for."""
+        earlier = None if options.again else self._repeats.find(key)
+        anew = options.again
+        idempotency_key = options.idempotency_key or (uuid.uuid4().hex if tool.idempotency_key else None)
+        if earlier is not None and earlier.ended is not None and earlier.in_doubt:
+            if earlier.idempotency_key is None:
+                raise self._still_in_doubt(tool, arguments, earlier)
+            # The API knows this key: sending it again settles what happened.
+            idempotency_key, anew = earlier.idempotency_key, True
+
+        async def send(callers: Caller) -> Answer:
+            return await self._write(self._delivery(tool, request, callers, idempotency_key), arguments)
+
+        outcome = await self._repeats.once(key, send, caller, anew=anew, idempotency_key=idempotency_key)
+        return joined(tool, outcome)
+
+    async def _write(self, delivery: Delivery, arguments: dict[str, Any]) -> Answer:
+        try:
+            return await self._answer(delivery, arguments)
+        except asyncio.CancelledError:
+            if not delivery.in_doubt:
+                raise
+            raise UpstreamError(
+                f"{delivery.tool.name} was cancelled while the API worked on it.",
+                code="CANCELLED",
+                hint=self._readers.advice(delivery.tool, arguments),
+                uncertain=True,
+            ) from None
+
+    async def _answer(self, delivery: Delivery, arguments: dict[str, Any]) -> Answer:
+        """Send, read and understand. Raises ToolError; a write whose outcome is unknown says so and how to check it."""
+        tool = delivery.tool
+        stream = EventStream(delivery.caller) if tool.response == "stream" else None
+        delivery.on_data = stream.feed if stream else None
+        try:
+            response = await self._sender.send(delivery)
+            if (gone := _gone_already(delivery, response)) is not None:
+                return gone
+            payload = stream.result() if stream and _is_stream(response) else classify(tool, response)
+            return Answer(payload, response.status, delivery.attempts)
+        except ToolError as error:
+            if tool.effect == "read":
+                if isinstance(error, UnreachableError) and error.sent and not error.hint:
+                    error.hint = "Nothing was changed; try again."
+            elif error.uncertain or delivery.in_doubt or delivery.was_in_doubt:
+                error.uncertain = True
+                error.hint = " ".join(p for p in (error.hint, self._readers.advice(tool, arguments)) if p)
+            raise
+
+    def _still_in_doubt(self, tool: Tool, arguments: dict[str, Any], earlier: Flight) -> UpstreamError:
+        why = earlier.error.message if earlier.error else ""
+        return UpstreamError(
+            f"{tool.name}: this same call was sent {earlier.age():.0f} s ago and nobody knows whether it took effect ({why}). "
+            "Nothing was sent now.",
+            code="STILL_UNCERTAIN",
+            hint=self._readers.advice(tool, arguments),
+            uncertain=True,
+        )
+
+    async def _result(
+        self, tool: Tool, request: Request, answer: Answer, arguments: dict[str, Any], options: CallOptions, caller: Caller
+    ) -> Result:
+        """What the agent reads, after waiting for the end of the operation if it asked for that."""
+        if tool.poll is not None and options.wait_seconds and answer.status != 202:
+            answer = await self._awaited(tool, answer, arguments, options, caller)
+        result = self._understood(tool, request, answer, options)
+        return Result(f"{answer.note}\n{result.text}", result.data, result.is_error, result.code) if answer.note else result
+
+    async def _awaited(
+        self, tool: Tool, answer: Answer, arguments: dict[str, Any], options: CallOptions, caller: Caller
+    ) -> Answer:
+        assert tool.poll is not None
+        reader = self.registry.visible.get(tool.poll.tool)
+        where = where_to_look(reader, answer.payload, arguments) if reader else None
+        if reader is None or where is None:
+            return Answer(answer.payload, answer.status, answer.attempts, "It was started; its end cannot be waited for here.")
+
+        async def look(where: dict[str, Any]) -> Any:
+            request = build(reader, where, self._base_url)
+            return (await self._answer(self._delivery(reader, request, caller), where)).payload
+
+        try:
+            payload = await poll(tool.poll, look, where, options.wait_seconds, caller, self._sender.patience)
+        except ToolError as error:
+            note = f"It was started, but {reader.name} failed while waiting for its end: {error.message}"
+            return Answer(answer.payload, answer.status, answer.attempts, note)
+        if failed(tool.poll, payload):
+            raise UpstreamError(f"{tool.name} was started and has failed.", code="OPERATION_FAILED", details=payload)
+        return Answer(payload, answer.status, answer.attempts, _progress_note(tool, payload, reader, where, options))
+
+    def _understood(self, tool: Tool, request: Request, answer: Answer, options: CallOptions) -> Result:
+        payload = answer.payload
+        if answer.status == 202 and (held := _held(payload)):
             return Result(
                 f"Queued, not done: {tool.name} waits for a person's approval (approval_id {held}). "
                 "Do not send it again; tell the user that someone has to approve it.",
                 payload,
             )
         if payload is None:
-            return Result(f"Done: {tool.name} ({request.method} answered {response.status}).")
+            return Result(f"Done: {tool.name} ({request.method} answered {answer.status}).")
         if isinstance(payload, str):
             return Result(payload, payload)
+        if isinstance(payload, FileAnswer):
+            payload = describe_file(payload)
         entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
-        shaped = shape(tool, payload, entity, options.fields)
+        try:
+            shaped = shape(tool, payload, entity, options.fields)
+        except RecursionError:
+            raise UpstreamError(f"{tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
         return Result(shaped.text, shaped.data)
+
+
+def check_options(tool: Tool, options: CallOptions) -> None:
+    """Raises ArgumentsError for an option that means nothing to the tool."""
+    if options.idempotency_key is not None and not tool.idempotency_key:
+        raise ArgumentsError(
+            f"{tool.name}: the API takes no idempotency_key for it. Nothing was sent.",
+            hint="Leave it out: the same call is never sent twice while its outcome is open.",
+        )
+    if options.wait_seconds and tool.poll is None:
+        raise ArgumentsError(f"{tool.name} is done when it answers: leave wait_seconds out. Nothing was sent.")
+
+
+def joined(tool: Tool, outcome: Outcome) -> Answer:
+    """The answer, with a note when it is that of a call which was already there."""
+    answer: Answer = outcome.value
+    if outcome.joined is None:
+        return answer
+    note = (
+        f"The same {tool.name} call was sent {outcome.joined.age():.0f} s ago: this is its answer, nothing was sent twice. "
+        "again=true sends it anew."
+    )
+    return Answer(answer.payload, answer.status, answer.attempts, note)
+
+
+def describe_file(file: FileAnswer) -> dict[str, Any]:
+    """A file as data: name, type, size, and what an export says of itself."""
+    described: dict[str, Any] = {"file": file.name, "content_type": file.content_type, "bytes": len(file.content)}
+    if file.rows is not None:
+        described["rows"] = file.rows
+    if file.truncated:
+        described["truncated"] = True
+    return {"data": described}
 
 
 def failure(error: ToolError) -> Result:
@@ -95,104 +269,24 @@ def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:
     )
 
 
-def classify(tool: Tool, response: Response) -> Any:
-    """The answer as data: None for an empty one, text for text, a description for a file.
-
-    Raises UpstreamError for an error status, an error told in text, and an answer that cannot be read.
-    """
-    if response.status >= 300:
-        raise _api_error(tool, response)
-    if response.status == 204 or not response.content:
-        return None
-    if tool.response == "text" or tool.response == "stream":
-        text = response.content.decode("utf-8", "replace")
-        if any(text.startswith(prefix) for prefix in tool.failure_prefixes):
-            raise UpstreamError(text, code="NOT_DONE", status=response.status)
-        return text
-    if tool.response == "file" and response.content_type != "application/json":
-        rows = response.headers.get("x-row-count")
-        return {
-            "data": {
-                "file": response.headers.get("content-disposition", "").partition("filename=")[2].strip('"') or tool.name,
-                "content_type": response.content_type,
-                "bytes": len(response.content),
-                **({"rows": int(rows)} if rows and rows.isdigit() else {}),
-                **({"truncated": True} if response.headers.get("x-truncated") == "1" else {}),
-            }
-        }
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        raise UpstreamError(
-            f"{tool.name}: the API answered {response.status} with {response.content_type or 'no content type'} that is "
-            f"not valid JSON ({len(response.content)} bytes).",
-            code="BAD_ANSWER",
-            hint=_uncertain(tool),
-            status=response.status,
-        ) from None
+def _gone_already(delivery: Delivery, response: Response) -> Answer | None:
+    """A delete whose first answer was lost and whose second finds nothing has done its work."""
+    if delivery.request.method == "DELETE" and response.status == 404 and delivery.was_in_doubt:
+        return Answer(None, 404, delivery.attempts, "The first answer was lost; asked again, the API finds nothing to delete.")
+    return None
 
 
-def _api_error(tool: Tool, response: Response) -> UpstreamError:
-    code, message, details, request_id = _envelope(response)
-    if not message:
-        kind = response.content_type or "no content"
-        message = f"the API answered {response.status} ({kind}) without saying why"
-    if isinstance(details, dict) and (missing := details.get("missing_scopes")):
-        message += f" (missing scope: {', '.join(map(str, missing))})"
-    return UpstreamError(
-        f"{tool.name}: {message}",
-        code=code or f"HTTP_{response.status}",
-        details=details,
-        hint=_next_step(tool, response),
-        status=response.status,
-        request_id=request_id or response.headers.get("x-request-id"),
-    )
+def _is_stream(response: Response) -> bool:
+    return response.status < 300 and response.content_type == "text/event-stream"
 
 
-def _envelope(response: Response) -> tuple[str, str, Any, str]:
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return "", "", None, ""
-    error = body.get("error", body) if isinstance(body, dict) else None
-    if isinstance(error, str):
-        return "", error, None, ""
-    if not isinstance(error, dict):
-        return "", "", None, ""
-    return (
-        str(error.get("code") or ""),
-        str(error.get("message") or "")[:600],
-        error.get("details"),
-        str(error.get("request_id") or ""),
-    )
+def _progress_note(tool: Tool, payload: Any, reader: Tool, where: dict[str, Any], options: CallOptions) -> str:
+    from .polling import ended
 
-
-def _next_step(tool: Tool, response: Response) -> str:
-    match response.status:
-        case 400 | 422:
-            return "Correct the arguments and call again; nothing was changed."
-        case 401:
-            return "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY."
-        case 402:
-            return "The workspace's credits are used up; the user has to top them up."
-        case 403:
-            return "This credential may not do that. Tell the user which scope is missing; do not try again."
-        case 404:
-            return "Look the id up with a list or search tool; it may be deleted or from another workspace."
-        case 409:
-            return "Read the record again: it changed or already exists."
-        case 429:
-            wait = response.headers.get("retry-after")
-            return f"Too many calls: wait {wait} s and try again." if wait else "Too many calls: wait and try again."
-    if 300 <= response.status < 400:
-        return f"The API redirected elsewhere, which is not followed. Check TRUSTPAGER_BASE_URL. {_uncertain(tool)}"
-    return f"The API has a problem. {_uncertain(tool)}"
-
-
-def _uncertain(tool: Tool) -> str:
-    if tool.effect == "read":
-        return "Nothing was changed; try again later."
-    return "It may have taken effect: read the record before sending it again."
+    if tool.poll is None or ended(tool.poll, payload):
+        return ""
+    shown = ", ".join(f"{k}={v}" for k, v in where.items())
+    return f"Not finished after {options.wait_seconds:g} s: look again with {reader.name}({shown})."
 
 
 def _held(payload: Any) -> str | None:

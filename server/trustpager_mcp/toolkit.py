@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .app import App, Session
+from .callers import SILENT, Caller
 from .credentials import Credential
 from .dispatcher import Result
 from .settings import Settings
@@ -35,9 +36,11 @@ class Toolkit:
         """The names of the tools that fit a request, best first."""
         return [h.tool.name for h in (await self._session(api_key)).search.search(query, limit)]
 
-    async def call(self, name: str, arguments: dict[str, Any] | None = None, api_key: str | None = None) -> Result:
-        """Run a tool: text for an agent, `data` for code, `is_error` when it failed."""
-        return await (await self._session(api_key)).call(name, arguments or {})
+    async def call(
+        self, name: str, arguments: dict[str, Any] | None = None, api_key: str | None = None, caller: Caller = SILENT
+    ) -> Result:
+        """Run a tool: text for an agent, `data` for code, `is_error` when it failed. `caller` hears of its progress."""
+        return await (await self._session(api_key)).call(name, arguments or {}, caller)
 
     async def _session(self, api_key: str | None) -> Session:
         return await self._app.session(Credential(api_key) if api_key else None)

@@ -1,7 +1,7 @@
 """MCP over Streamable HTTP, stateless. Loopback and its own key by default.
 
 On a loopback bind the configured key (or the sandbox's) serves callers that bring none. On any other bind every
-request must bring its own, as `X-API-Key` or a bearer token.
+request must bring its own, as `X-API-Key` or a bearer token; Evie's tokens come as `X-Portal-Token`, `X-OAuth-Token`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,18 @@ def asgi(app: App, host: str, port: int, allowed_hosts: tuple[str, ...] = ()) ->
         if key is None and not open_to_all:
             refusal = {"error": "no API key: send it as X-API-Key or as a bearer token"}
             return await JSONResponse(refusal, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
-        token = current_credential.set(Credential(key) if key else None)
+        own = Credential(key, _header(scope, b"x-portal-token"), _header(scope, b"x-oauth-token")) if key else None
+        token = current_credential.set(own)
         try:
             await inner(scope, receive, send)
         finally:
             current_credential.reset(token)
 
     return application
+
+
+def _header(scope: Any, name: bytes) -> str | None:
+    return next((v.decode("latin-1").strip() for k, v in scope["headers"] if k.lower() == name), "") or None
 
 
 def _key(scope: Any) -> str | None:
