@@ -191,10 +191,10 @@ def _next_step(tool: Tool, response: Response) -> str:
         return f"Too many calls (429): wait {_seconds(wait)} and try again; nothing was changed."
     if 300 <= response.status < 400:
         where = response.headers.get("location", "elsewhere")[:120]
-        return f"The API redirected to {where}, which is not followed. Check TRUSTPAGER_BASE_URL. {_next(tool)}"
+        return f"The API redirected to {where}, which is not followed. Check TRUSTPAGER_BASE_URL. {_next(tool)}".strip()
     if response.status < 300:
         return "It was not done, whatever the status says: act on what the error says."
-    return f"The API has a problem ({response.status}). {_next(tool)}"
+    return f"The API has a problem ({response.status}). {_next(tool)}".strip()
 
 
 def _seconds(wait: str) -> str:

@@ -1,7 +1,7 @@
 """How many requests may be under way: per credential, fair between credentials, and less after the API said "too many".
 
-A credential that gets a 429 waits as long as the API says when that is short; when it is long, its calls go one at a time,
-so that a call can still find out. Each success after that lets one more go at once.
+A credential that gets a 429 waits as long as the API says, when that is short, and fewer of its calls go at once, at least
+one, so that a call can still find out. Each success after that lets one more go.
 """
 
 from __future__ import annotations
@@ -28,21 +28,16 @@ class _Tenant:
     limit: int
     active: int = 0
     paused_until: float = 0.0
-    single_until: float = 0.0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     def may_go(self, now: float) -> bool:
         if now < self.paused_until:
             return False
-        return self.active < (1 if now < self.single_until else self.limit)
+        return self.active < self.limit
 
     @property
     def at_rest(self) -> bool:
         return not self.active and not self.waiting and self.limit == self.ceiling
-
-    @property
-    def restricted_until(self) -> float:
-        return max(self.paused_until, self.single_until)
 
 
 class RateLimits:
@@ -70,7 +65,7 @@ class RateLimits:
             self._free += 1
             if self._any_waiting:
                 self._grant()
-            if tenant.at_rest and tenant.restricted_until <= time.monotonic():
+            if tenant.at_rest and tenant.paused_until <= time.monotonic():
                 self._tenants.pop(name, None)
 
     def learn(self, name: str, response: Response) -> None:
@@ -93,12 +88,8 @@ class RateLimits:
 
     @staticmethod
     def _hold_back(tenant: _Tenant, now: float, seconds: float | None) -> None:
-        if seconds is None:
-            return
-        if seconds <= LONGEST_WAIT:
+        if seconds is not None and seconds <= LONGEST_WAIT:
             tenant.paused_until = max(tenant.paused_until, now + seconds)
-        else:
-            tenant.single_until = max(tenant.single_until, now + seconds)
 
     async def _turn(self, tenant: _Tenant) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

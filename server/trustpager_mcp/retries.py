@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _IDEMPOTENT_METHODS = ("GET", "HEAD", "PUT", "DELETE")
 _BROKEN_STATUSES = (500, 502, 503, 504)
 _GATEWAY_STATUSES = (502, 503, 504)
+_FINAL = ("CIRCUIT_OPEN", "TLS_FAILED", "ANSWER_TOO_LARGE")
+"""Failures that a second attempt would only repeat."""
 _HOST_FAILURES = ("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN")
 
 
@@ -85,22 +87,37 @@ class Sender:
 
     async def send(self, delivery: Delivery) -> Response:
         """The last answer that came, whatever its status. Raises UnreachableError when none came."""
-        from tenacity import AsyncRetrying, stop_after_attempt, stop_before_delay
-
         timeout = self._upstream.timeout * delivery.patience
         deadline = time.monotonic() + timeout * self.patience.whole_call
+        try:
+            response = await self._attempt(delivery, timeout)
+        except UnreachableError as error:
+            if not self._again_after_error(delivery, error):
+                raise
+            return await self._retried(delivery, timeout, deadline, error)
+        if self._again_after_answer(delivery, response):
+            return await self._retried(delivery, timeout, deadline, response)
+        return response
+
+    async def _retried(self, delivery: Delivery, seconds: float, deadline: float, first: Response | UnreachableError) -> Response:
+        """Go on after a first attempt that went wrong; most calls never come here, so the retry library waits until now."""
+        from tenacity import AsyncRetrying, retry_if_exception, retry_if_result, stop_after_attempt, stop_before_delay
 
         async def attempt() -> Response:
-            return await self._attempt(delivery, min(timeout, max(deadline - time.monotonic(), 0.001)))
+            if delivery.attempts == 1 and not replayed:
+                replayed.append(True)
+                if isinstance(first, UnreachableError):
+                    raise first
+                return first
+            return await self._attempt(delivery, min(seconds, max(deadline - time.monotonic(), 0.001)))
 
-        def retry(state: RetryCallState) -> bool:
-            return self._may_retry(delivery, state)
-
+        replayed: list[bool] = []
         retrying = AsyncRetrying(
             sleep=anyio.sleep,
-            stop=stop_after_attempt(self.patience.attempts) | stop_before_delay(timeout * self.patience.whole_call),
+            stop=stop_after_attempt(self.patience.attempts) | stop_before_delay(max(deadline - time.monotonic(), 0.0)),
             wait=self._wait,
-            retry=retry,
+            retry=retry_if_exception(lambda error: self._again_after_error(delivery, error))
+            | retry_if_result(lambda response: self._again_after_answer(delivery, response)),
             before_sleep=self._tell(delivery),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
@@ -131,21 +148,16 @@ class Sender:
             self._limits.learn(delivery.tenant, response)
             return response
 
-    def _may_retry(self, delivery: Delivery, state: RetryCallState) -> bool:
-        outcome = state.outcome
-        if outcome is None:
+    @staticmethod
+    def _again_after_error(delivery: Delivery, error: BaseException) -> bool:
+        if not isinstance(error, UnreachableError) or error.code in _FINAL:
             return False
-        if outcome.failed:
-            error = outcome.exception()
-            if not isinstance(error, UnreachableError) or error.code in ("CIRCUIT_OPEN", "TLS_FAILED", "ANSWER_TOO_LARGE"):
-                return False
-            return not error.sent or delivery.repeatable
-        response: Response = outcome.result()
-        if response.status == 429:
-            return (retry_after(response) or 0.0) <= self.patience.longest_wait
-        if response.status not in _BROKEN_STATUSES:
+        return delivery.repeatable or not error.sent
+
+    def _again_after_answer(self, delivery: Delivery, response: Response) -> bool:
+        if response.status < 429 or (retry_after(response) or 0.0) > self.patience.longest_wait:
             return False
-        return delivery.repeatable and (retry_after(response) or 0.0) <= self.patience.longest_wait
+        return response.status == 429 or (delivery.repeatable and response.status in _BROKEN_STATUSES)
 
     def _wait(self, state: RetryCallState) -> float:
         """What the API asks for, else exponential with full jitter."""

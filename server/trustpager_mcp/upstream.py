@@ -115,16 +115,20 @@ class Upstream:
 
 
 def _network() -> httpx.AsyncBaseTransport:
+    from urllib.request import getproxies
+
     import aiohttp
     import httpx
     from httpx_aiohttp import AiohttpTransport
 
     context = httpx.create_ssl_context()
+    # Looked up once: aiohttp would read the environment anew for each request, which costs more than the request.
+    behind_proxy = bool(getproxies().keys() & {"http", "https", "all"})
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=30, ttl_dns_cache=60)
         # No cookies: what the API sets for one credential must never go out with another's request.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=behind_proxy)
 
     return AiohttpTransport(client=session, verify=False)
 
@@ -216,4 +220,6 @@ def _broken(request: Request, error: BaseException) -> UnreachableError:
 
 
 def _reason(error: BaseException) -> str:
+    if type(error).__name__ == "ClientPayloadError":
+        return "its answer ended half way"
     return (str(error) or type(error).__name__)[:200]
