@@ -30,12 +30,16 @@ EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irr
 
 @dataclass(frozen=True)
 class Result:
-    """What a call gives: text for the agent, the parsed answer for code, and whether it failed."""
+    """What a call gives: text for the agent, the parsed answer for code, and whether it failed.
+
+    `uncertain`: it failed, and a change may have been made all the same.
+    """
 
     text: str
     data: Any = None
     is_error: bool = False
     code: str | None = None
+    uncertain: bool = False
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,8 @@ def describe_file(file: FileAnswer) -> dict[str, Any]:
 
 def failure(error: ToolError) -> Result:
     """The result that tells an agent of an error."""
-    return Result(shape_error(error), {"code": error.code, "details": error.details}, is_error=True, code=error.code)
+    data = {"code": error.code, "details": error.details}
+    return Result(shape_error(error), data, is_error=True, code=error.code, uncertain=error.uncertain)
 
 
 def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:

@@ -128,7 +128,10 @@ def _network() -> httpx.AsyncBaseTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=30, ttl_dns_cache=60)
         # No cookies: what the API sets for one credential must never go out with another's request.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=behind_proxy)
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=behind_proxy)
+        # aiohttp would quietly send a lost GET, PUT or DELETE again; what is sent again is decided in `retries`, which counts.
+        made._retry_connection = False
+        return made
 
     return AiohttpTransport(client=session, verify=False)
 
