@@ -13,14 +13,18 @@ import ssl
 import struct
 import zlib
 from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-KINDS = (
-    "ok", "reset", "reset_midbody", "hang", "slow_headers", "slow_body", "too_many", "server_error", "unavailable", "html502",
-    "bad_json", "plain_text", "truncated_gzip", "big", "bomb", "endless", "redirect", "garbage", "empty", "deep",
-)  # fmt: skip
+from trustpager_mcp.app import App
+from trustpager_mcp.retries import Patience
+from trustpager_mcp.settings import Settings
+
+ID = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e10"
+QUICK = Patience(backoff=0.001, longest_wait=0.5, first_poll=0.001)
 
 
 @dataclass
@@ -52,6 +56,7 @@ class FaultyUpstream:
     requests: list[Seen] = field(default_factory=list)
     effects: Counter[str] = field(default_factory=Counter)
     open_connections: int = 0
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: set[str] = field(default_factory=set)
     _deleted: set[str] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -75,6 +80,10 @@ class FaultyUpstream:
 
     def fail(self, *kinds: str, acts: bool = False, retry_after: str | None = None) -> None:
         self.plan.extend(Fault(kind, acts, retry_after) for kind in kinds)
+
+    def release(self) -> None:
+        """Let the requests that are held be answered well."""
+        self._released.set()
 
     async def received(self, count: int) -> None:
         """Wait until that many requests came in all."""
@@ -128,7 +137,7 @@ class FaultyUpstream:
             self._keys.add(key)
         if seen.method == "DELETE":
             self._deleted.add(seen.path)
-        self.effects[f"{seen.method} {seen.path} {seen.body.decode()}"] += 1
+        self.effects[f"{seen.method} {seen.path} {seen.body.decode(errors='replace')}"] += 1
 
     async def _answer(
         self, fault: Fault, seen: Seen, gone: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -151,7 +160,11 @@ class FaultyUpstream:
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n" + b'{"data":')
                 await writer.drain()
                 return _reset(writer)
-            case "hang" | "slow_headers":
+            case "held":
+                await self._released.wait()
+                self._act(seen)
+                return await self._answer(Fault(), seen, gone, reader, writer)
+            case "hang":
                 # Until the client gives up: its side of the connection ends.
                 await reader.read()
                 return False
@@ -195,6 +208,17 @@ class FaultyUpstream:
             case "deep":
                 return await _send(writer, 200, b"[" * 100_000 + b"]" * 100_000)
         raise AssertionError(f"no such fault: {fault.kind}")
+
+
+@asynccontextmanager
+async def app_on(upstream: FaultyUpstream, *, seconds: float = 0.25, **options: Any) -> AsyncIterator[App]:
+    """An App that calls the upstream, with short times and answers of at most 8 MB."""
+    settings = Settings(api_key="tp_live_secret", base_url=upstream.base, scopes=("all",), timeout=seconds, **options)
+    app = App(settings, patience=QUICK, max_answer=8_000_000)
+    try:
+        yield app
+    finally:
+        await app.aclose()
 
 
 async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, **headers: str | None) -> bool:

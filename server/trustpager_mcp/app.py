@@ -28,7 +28,7 @@ from .request_builder import Request
 from .retries import Patience, Sender
 from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
-from .upstream import Upstream
+from .upstream import MAX_RESPONSE_BYTES, Upstream
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
@@ -71,7 +71,14 @@ class Session:
 class App:
     """Settings, catalogue and upstream, with a session per credential. Raises ConfigurationError when made wrongly."""
 
-    def __init__(self, settings: Settings, catalog: Catalog | None = None, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog | None = None,
+        *,
+        patience: Patience | None = None,
+        max_answer: int = MAX_RESPONSE_BYTES,
+    ) -> None:
         self.settings = settings
         self.catalog = catalog or default_catalog()
         self.selection: Selection = parse_selection(settings.tools, self.catalog)
@@ -81,6 +88,7 @@ class App:
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._patience = patience
+        self._max_answer = max_answer
         self._upstream: Upstream | None = None
         self._sender: Sender | None = None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -108,7 +116,7 @@ class App:
                 from .sandbox.app import create_app
 
                 asgi_app = create_app(seed=self.settings.seed)
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
+            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app, max_bytes=self._max_answer)
         return self._upstream
 
     @property

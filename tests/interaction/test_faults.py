@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import datetime
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faulty_upstream import FaultyUpstream
+from tests.faulty_upstream import ID, QUICK, FaultyUpstream, app_on
 from trustpager_mcp.app import App
 from trustpager_mcp.dispatcher import Result
-from trustpager_mcp.retries import Patience
 from trustpager_mcp.settings import Settings
 
-ID = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e10"
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "read": ("get_contact", {"contact_id": ID}),
     "write": ("create_contact", {"first_name": "Ann"}),
@@ -26,7 +22,6 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "keyed": ("fire_auto_schedule", {"auto_schedule_id": ID}),
 }
 REPEATABLE = {"read", "irreversible", "keyed"}
-QUICK = Patience(backoff=0.001, longest_wait=0.5, first_poll=0.001)
 # The fault, whether a write may have taken effect, whether it is worth another attempt, and what is told of it.
 FAULTS: list[tuple[str, bool, bool, str]] = [
     ("reset", True, True, "CONNECTION_BROKEN"),
@@ -46,17 +41,6 @@ FAULTS: list[tuple[str, bool, bool, str]] = [
     ("redirect", True, False, "elsewhere.example"),
     ("too_many", False, True, "RATE_LIMITED"),
 ]
-
-
-@asynccontextmanager
-async def app_on(upstream: FaultyUpstream, *, timeout: float = 0.25, **options: Any) -> AsyncIterator[App]:
-    settings = Settings(api_key="tp_live_secret", base_url=upstream.base, scopes=("all",), timeout=timeout, **options)
-    app = App(settings, patience=QUICK)
-    app.upstream._max_bytes = 8_000_000
-    try:
-        yield app
-    finally:
-        await app.aclose()
 
 
 async def call(app: App, kind: str, **options: Any) -> Result:
@@ -123,7 +107,7 @@ async def test_a_delete_whose_first_answer_was_lost_is_done_when_nothing_is_left
 
 
 async def test_a_large_answer_is_shown_in_part_and_says_so() -> None:
-    async with FaultyUpstream() as upstream, app_on(upstream, timeout=5) as app:
+    async with FaultyUpstream() as upstream, app_on(upstream, seconds=5) as app:
         upstream.fail("big")
         result = await (await app.session()).call("list_contacts", {})
         assert not result.is_error
@@ -179,7 +163,7 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("kind", list(CALLS))
 async def test_an_untrusted_certificate_stops_the_call_before_anything_is_sent(kind: str, tmp_path: Path) -> None:
-    async with FaultyUpstream(certificate=_self_signed(tmp_path)) as upstream, app_on(upstream, timeout=2) as app:
+    async with FaultyUpstream(certificate=_self_signed(tmp_path)) as upstream, app_on(upstream, seconds=2) as app:
         result = await call(app, kind)
         assert result.code == "TLS_FAILED"
         assert not result.uncertain
