@@ -1,4 +1,4 @@
-"""An API on a real socket that fails on order, and counts what took effect.
+"""An API on a real socket that fails on order, and counts what took effect: PUT and DELETE only when they change something.
 
 `plan` holds the faults of the coming requests; a request without one is answered well. A write's effect is counted before
 its fault strikes when the fault `acts`, else not at all, so that a test can tell what a client could not know.
@@ -58,6 +58,7 @@ class FaultyUpstream:
     open_connections: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: set[str] = field(default_factory=set)
+    _stored: dict[str, bytes] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -133,6 +134,10 @@ class FaultyUpstream:
         key = seen.headers.get("idempotency-key")
         if key in self._keys or (seen.method == "DELETE" and seen.path in self._deleted):
             return
+        if seen.method == "PUT" and self._stored.get(seen.path) == seen.body:
+            return
+        if seen.method == "PUT":
+            self._stored[seen.path] = seen.body
         if key:
             self._keys.add(key)
         if seen.method == "DELETE":
