@@ -216,7 +216,7 @@ class FaultyUpstream:
 
 
 @asynccontextmanager
-async def app_on(upstream: FaultyUpstream, *, seconds: float = 0.25, **options: Any) -> AsyncIterator[App]:
+async def app_on(upstream: FaultyUpstream, *, seconds: float = 10, **options: Any) -> AsyncIterator[App]:
     """An App that calls the upstream, with short times and answers of at most 8 MB."""
     settings = Settings(api_key="tp_live_secret", base_url=upstream.base, scopes=("all",), timeout=seconds, **options)
     app = App(settings, patience=QUICK, max_answer=8_000_000)

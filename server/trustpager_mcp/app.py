@@ -111,13 +111,14 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            asgi_app = None
-            if self.settings.sandbox:
-                from .sandbox.app import create_app
-
-                asgi_app = create_app(seed=self.settings.seed)
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app, max_bytes=self._max_answer)
+            make_app = self._sandbox if self.settings.sandbox else None
+            self._upstream = Upstream(timeout=self.settings.timeout, make_app=make_app, max_bytes=self._max_answer)
         return self._upstream
+
+    def _sandbox(self) -> Any:
+        from .sandbox.app import create_app
+
+        return create_app(seed=self.settings.seed)
 
     @property
     def sender(self) -> Sender:

@@ -38,11 +38,16 @@ class Response:
 
 
 class Upstream:
-    """Sends requests, each once. `timeout` is in seconds. `asgi_app` replaces the network by an application in this process."""
+    """Sends requests, each once. `timeout` is in seconds.
 
-    def __init__(self, *, timeout: float = 30.0, asgi_app: Any = None, max_bytes: int = MAX_RESPONSE_BYTES) -> None:
+    `make_app` makes an application in this process that takes the network's place; it is made at the first call.
+    """
+
+    def __init__(
+        self, *, timeout: float = 30.0, make_app: Callable[[], Any] | None = None, max_bytes: int = MAX_RESPONSE_BYTES
+    ) -> None:
         self.timeout = timeout
-        self._asgi_app = asgi_app
+        self._make_app = make_app
         self._max_bytes = max_bytes
         self._transport: httpx.AsyncBaseTransport | None = None
 
@@ -50,8 +55,8 @@ class Upstream:
         if self._transport is None:
             import httpx
 
-            if self._asgi_app is not None:
-                self._transport = httpx.ASGITransport(app=self._asgi_app, client=("127.0.0.1", 0))
+            if self._make_app is not None:
+                self._transport = httpx.ASGITransport(app=self._make_app(), client=("127.0.0.1", 0))
             else:
                 self._transport = _network()
         return self._transport
