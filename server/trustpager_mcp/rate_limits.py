@@ -10,10 +10,9 @@ import asyncio
 import email.utils
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from .errors import UnreachableError
 from .upstream import Response
 
 LONGEST_WAIT = 10.0
@@ -49,24 +48,35 @@ class RateLimits:
         self._tenants: dict[str, _Tenant] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def slot(self, name: str) -> AsyncIterator[None]:
-        """Hold one of the credential's slots; waits for its turn. Cancelling frees it."""
+    async def acquire(self, name: str, seconds: float) -> None:
+        """Take one of the credential's slots; waits for its turn. Give it back with `release`.
+
+        Raises UnreachableError when none came free in so many seconds.
+        """
         tenant = self._tenants.get(name) or self._tenants.setdefault(name, _Tenant(self._per_tenant, self._per_tenant))
         if self._free > 0 and not tenant.waiting and tenant.may_go(time.monotonic()):
             tenant.active += 1
             self._free -= 1
         else:
-            await self._turn(tenant)
-        try:
-            yield
-        finally:
-            tenant.active -= 1
-            self._free += 1
-            if self._any_waiting:
-                self._grant()
-            if tenant.at_rest and tenant.paused_until <= time.monotonic():
-                self._tenants.pop(name, None)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._turn(tenant)
+            except TimeoutError:
+                raise UnreachableError(
+                    f"{tenant.active} calls of this key are under way and none ended in {seconds:.3g} s; nothing was sent.",
+                    code="BUSY",
+                    hint="Make fewer calls at once, then try again.",
+                ) from None
+
+    def release(self, name: str) -> None:
+        """Give a slot back, to whoever waits longest among the credentials whose turn it is."""
+        tenant = self._tenants[name]
+        tenant.active -= 1
+        self._free += 1
+        if self._any_waiting:
+            self._grant()
+        if tenant.at_rest and tenant.paused_until <= time.monotonic():
+            del self._tenants[name]
 
     def learn(self, name: str, response: Response) -> None:
         """Take over what the answer says about the credential's rate."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _IDEMPOTENT_METHODS = ("GET", "HEAD", "PUT", "DELETE")
 _BROKEN_STATUSES = (500, 502, 503, 504)
 _GATEWAY_STATUSES = (502, 503, 504)
-_FINAL = ("CIRCUIT_OPEN", "TLS_FAILED", "ANSWER_TOO_LARGE")
+_FINAL = ("CIRCUIT_OPEN", "BUSY", "TLS_FAILED", "ANSWER_TOO_LARGE")
 """Failures that a second attempt would only repeat."""
 _HOST_FAILURES = ("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN")
 
@@ -126,20 +126,13 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery, seconds: float) -> Response:
         host = delivery.request.host
-        async with self._limits.slot(delivery.tenant):
+        await self._limits.acquire(delivery.tenant, seconds)
+        try:
             self._breaker.check(host)
             delivery.attempts += 1
             delivery.was_in_doubt = delivery.was_in_doubt or delivery.in_doubt
             delivery.in_doubt = True
-            try:
-                response = await self._upstream.send(
-                    delivery.request, delivery.headers, seconds=seconds, on_data=delivery.on_data
-                )
-            except ToolError as error:
-                delivery.in_doubt = isinstance(error, UnreachableError) and error.sent
-                if error.code in _HOST_FAILURES:
-                    self._breaker.failed(host)
-                raise
+            response = await self._upstream.send(delivery.request, delivery.headers, seconds=seconds, on_data=delivery.on_data)
             delivery.in_doubt = response.status >= 500
             if response.status in _GATEWAY_STATUSES:
                 self._breaker.failed(host)
@@ -147,6 +140,14 @@ class Sender:
                 self._breaker.answered(host)
             self._limits.learn(delivery.tenant, response)
             return response
+        except ToolError as error:
+            if error.code != "CIRCUIT_OPEN":
+                delivery.in_doubt = isinstance(error, UnreachableError) and error.sent
+            if error.code in _HOST_FAILURES:
+                self._breaker.failed(host)
+            raise
+        finally:
+            self._limits.release(delivery.tenant)
 
     @staticmethod
     def _again_after_error(delivery: Delivery, error: BaseException) -> bool:

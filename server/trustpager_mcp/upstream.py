@@ -6,6 +6,7 @@ One attempt only: what is sent again, and when, is decided in `retries`.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -68,14 +69,13 @@ class Upstream:
 
         Raises ArgumentsError for what cannot be sent and UnreachableError, whose `sent` says whether the request left.
         """
-        import anyio
         import httpx
 
         within = seconds or self.timeout
         outgoing = _outgoing(request, headers, within)
         transport = self._connect()
         try:
-            with anyio.fail_after(within):
+            async with asyncio.timeout(within):
                 response = await transport.handle_async_request(outgoing)
                 try:
                     return await self._read(response, on_data)
@@ -91,7 +91,7 @@ class Upstream:
             raise _broken(request, error) from None
 
     async def _read(self, response: httpx.Response, on_data: OnData | None) -> Response:
-        headers = {k.lower(): v for k, v in response.headers.items()}
+        headers = {k.decode("ascii", "replace").lower(): v.decode("latin-1") for k, v in response.headers.raw}
         decode = _decoder(headers.get("content-encoding", ""), self._max_bytes)
         chunks: list[bytes] = []
         size = 0

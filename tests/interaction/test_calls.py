@@ -169,6 +169,19 @@ async def test_parallel_calls_keep_to_their_credentials_share() -> None:
         assert len(upstream.requests) == 51
 
 
+async def test_a_call_that_gets_no_turn_in_its_time_says_so_and_was_not_sent() -> None:
+    async with FaultyUpstream() as upstream, app_on(upstream, seconds=10) as app:
+        upstream.fail(*["held"] * 32)
+        others = [asyncio.create_task(call(app, "get_contact", {"contact_id": ID})) for _ in range(32)]
+        await upstream.received(32)
+        app.upstream.timeout = 0.05
+        result = await call(app, "create_contact", ANN)
+        assert (result.code, result.uncertain) == ("BUSY", False)
+        upstream.release()
+        assert not any(r.is_error for r in await asyncio.gather(*others))
+        assert len(upstream.requests) == 32
+
+
 async def test_a_429_ends_the_storm_of_parallel_calls() -> None:
     async with FaultyUpstream() as upstream, app_on(upstream, seconds=20) as app:
         upstream.fail(*["too_many"] * 20, retry_after="0.1")
