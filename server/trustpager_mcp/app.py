@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import mcp_types as types
@@ -14,7 +14,7 @@ from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from . import __version__, meta_tools
+from . import meta_tools
 from .audit import audit_log
 from .callers import SILENT, AnswerNeeded, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
@@ -27,11 +27,14 @@ from .gate import Gate
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
 from .registry import Narrowing, Policy, Registry, check_policy, narrowed
+from .repeats import Repeats
 from .request_builder import Request
+from .retries import Patience, Sender
 from .safeguards import Safeguards
 from .search import SearchIndex
-from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
-from .upstream import Upstream
+from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
+from .upstream import MAX_RESPONSE_BYTES, Upstream
+from .version import __version__
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
@@ -53,7 +56,7 @@ class Session:
 
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
         self.registry = Registry(app.catalog, policy)
-        self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url, app.safeguards)
+        self.dispatcher = Dispatcher(self.registry, credential, app.sender, app.base_url, app.repeats, app.safeguards)
         self.search = SearchIndex(self.registry)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
@@ -84,12 +87,20 @@ class Session:
 class App:
     """Settings, catalogue and upstream, with a session per credential. Raises ConfigurationError when made wrongly."""
 
-    def __init__(self, settings: Settings, catalog: Catalog | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog | None = None,
+        *,
+        patience: Patience | None = None,
+        max_answer: int = MAX_RESPONSE_BYTES,
+    ) -> None:
         self.settings = settings
         self.catalog = catalog or default_catalog()
         self.selection: Selection = parse_selection(settings.tools, self.catalog)
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
-        self.credential = Credential(settings.api_key or (SANDBOX_KEY if settings.sandbox else None))
+        self.credential = _configured_credential(settings)
+        self.repeats = Repeats()
         self.safeguards = Safeguards(
             Gate(settings.confirm, settings.confirm_secret),
             Budget(settings.credit_budget, settings.credit_period),
@@ -97,7 +108,10 @@ class App:
         )
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
+        self._patience = patience
+        self._max_answer = max_answer
         self._upstream: Upstream | None = None
+        self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
 
@@ -118,13 +132,21 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            asgi_app = None
-            if self.settings.sandbox:
-                from .sandbox.app import create_app
-
-                asgi_app = create_app(seed=self.settings.seed)
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
+            make_app = self._sandbox if self.settings.sandbox else None
+            self._upstream = Upstream(timeout=self.settings.timeout, make_app=make_app, max_bytes=self._max_answer)
         return self._upstream
+
+    def _sandbox(self) -> Any:
+        from .sandbox.app import create_app
+
+        return create_app(seed=self.settings.seed)
+
+    @property
+    def sender(self) -> Sender:
+        """What every session sends through: limits and circuit breakers are shared, each credential has its own share."""
+        if self._sender is None:
+            self._sender = Sender(self.upstream, patience=self._patience)
+        return self._sender
 
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
@@ -137,7 +159,7 @@ class App:
         async with self._lock:
             if (known := self._sessions.get(key)) is not None:
                 return known
-            policy = narrowed(self._policy, bounds)
+            policy = replace(narrowed(self._policy, bounds), tokens=credential.tokens)
             if policy.scopes is None:
                 scopes, because = await self._discover_scopes(credential)
                 policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
@@ -183,6 +205,12 @@ class App:
             await self._upstream.aclose()
 
 
+def _configured_credential(settings: Settings) -> Credential:
+    if settings.sandbox:
+        return Credential(settings.api_key or SANDBOX_KEY, settings.portal_token or SANDBOX_PORTAL_TOKEN, settings.oauth_token)
+    return Credential(settings.api_key, settings.portal_token, settings.oauth_token)
+
+
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
     """One API tool as a plain MCP tool."""
     tool = catalog.tools[name]
@@ -195,6 +223,11 @@ def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
     }
 
 
+def _sayable(text: str) -> str:
+    """The text without lone surrogates, which no transport can carry."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def build_server(app: App) -> Server[Any]:
     """The MCP server of an App, for any transport; serves both protocol eras."""
 
@@ -203,14 +236,15 @@ def build_server(app: App) -> Server[Any]:
         tools = [types.Tool.model_validate(t) for t in session.tools()]
         return types.ListToolsResult(tools=tools, ttl_ms=300_000, cache_scope="private")
 
-    async def on_call(ctx: Any, params: Any) -> types.CallToolResult | types.InputRequiredResult:
+    async def on_call(ctx: Any, params: Any) -> dict[str, Any] | types.InputRequiredResult:
         session = await app.session()
         try:
             result = await session.call(params.name, params.arguments or {}, ClientCaller(ctx, params))
         except AnswerNeeded as needed:
             return input_required(needed.question)
-        content: list[Any] = [types.TextContent(type="text", text=result.text)]
-        return types.CallToolResult(content=content, is_error=result.is_error)
+        # A plain dict: the SDK checks it against the protocol all the same, and two models less are made and taken apart.
+        content = [{"type": "text", "text": _sayable(result.text)}]
+        return {"content": content, "isError": result.is_error, "resultType": "complete"}
 
     async def guard(ctx: Any, call_next: Any) -> Any:
         try:
@@ -236,7 +270,7 @@ def build_server(app: App) -> Server[Any]:
         title="TrustPager CRM",
         instructions=INSTRUCTIONS,
         on_list_tools=on_list,
-        on_call_tool=on_call,
+        on_call_tool=cast(Any, on_call),
         get_tool_input_schema=schema_of,
     )
     server.middleware.append(guard)

@@ -21,12 +21,16 @@ def preview(tool: Tool, request: Request, headers: dict[str, str], cost: Price, 
     shown = {name: _header(name, value) for name, value in headers.items()}
     data: dict[str, Any] = {"method": request.method, "url": url, "headers": shown, "body": request.json}
     if request.files:
-        data["files"] = [{"field": name, "characters": len(value)} for name, value in request.files]
+        data["form"] = dict(request.form)
+        data["files"] = [
+            {"field": f.field, "name": f.name, "type": f.content_type, "bytes": len(f.content)} for f in request.files
+        ]
     lines = [f"Preview: {tool.name} would send this. Nothing was sent.", f"{request.method} {url}"]
     lines += [f"{name}: {value}" for name, value in shown.items()]
     if request.json is not None:
         lines += ["", _body_text(request.json)]
-    lines += [f"file {f['field']}: {f['characters']} characters" for f in data.get("files", ())]
+    lines += [f"{name}={value}" for name, value in data.get("form", {}).items()]
+    lines += [f"file {f['field']}: {f['name']} ({f['type']}, {f['bytes']} bytes)" for f in data.get("files", ())]
     notes = [f"It would cost {cost}."] if cost != FREE else []
     if asks:
         notes.append("A person would be asked to confirm it first.")

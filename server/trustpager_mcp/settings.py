@@ -13,18 +13,22 @@ from .request_builder import DEFAULT_BASE_URL
 
 SANDBOX_BASE_URL = "http://sandbox.local/functions/v1/api/v1"
 SANDBOX_KEY = "tp_live_sandbox_full"
+SANDBOX_PORTAL_TOKEN = "sandbox-portal-session"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call.
+    """`scopes`: None asks the API, `("all",)` takes every scope as given.
 
+    `timeout` in seconds per request; a call with its retries may take 1.8 times that.
     `confirm`: who confirms irreversible calls; `confirm_secret` seals confirmations where replicas share them.
     `credit_budget`: credits that a credential may spend in a `credit_period`; None is no limit.
     `audit`: `off`, `stderr` or a file. docs/policy.md explains them.
     """
 
     api_key: str | None = field(default=None, repr=False)
+    portal_token: str | None = field(default=None, repr=False)
+    oauth_token: str | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     sandbox: bool = False
     seed: int = 1
