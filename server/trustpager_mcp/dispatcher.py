@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .answers import FileAnswer, classify
@@ -69,7 +70,10 @@ class Dispatcher:
         self._base_url = base_url
         self._repeats = repeats or Repeats()
         self._tenant = credential.fingerprint
-        self._readers = Readers(registry.visible.values())
+
+    @cached_property
+    def _readers(self) -> Readers:
+        return Readers(self.registry.visible.values())
 
     async def call(
         self,
