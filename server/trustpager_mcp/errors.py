@@ -92,3 +92,14 @@ class UnreachableError(ToolError):
     def __init__(self, message: str, *, sent: bool = False, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, code=code, hint=hint)
         self.sent = sent
+
+
+def nothing_happened(error: ToolError) -> bool:
+    """Whether the API certainly did nothing: the call was not sent, or the API refused it."""
+    if error.uncertain:
+        return False
+    if isinstance(error, UnreachableError):
+        return not error.sent
+    if isinstance(error, UpstreamError):
+        return error.status is not None and 300 <= error.status < 500 and error.status != 408
+    return True
