@@ -26,13 +26,14 @@ LATE = ("httpx", "aiohttp", "jsonschema", "tenacity", "trustpager_mcp.sandbox")
 """What tools/list has no use for."""
 
 
-async def start(command: tuple[str, ...]) -> tuple[float, float]:
-    """Seconds and megabytes to the first tools/list."""
+async def start(command: tuple[str, ...]) -> tuple[float, float, float]:
+    """Seconds, seconds of the server's CPU, and megabytes to the first tools/list."""
     started = time.perf_counter()
     server = StdioServerParameters(command=command[0], args=list(command[1:]), env={"TRUSTPAGER_API_KEY": "tp_live_bench"})
     async with Client(server) as client:
         await client.list_tools()
-        return time.perf_counter() - started, processes.memory_mb(processes.children()[-1])
+        seconds, server_pid = time.perf_counter() - started, processes.children()[-1]
+        return seconds, processes.cpu_seconds(server_pid), processes.memory_mb(server_pid)
 
 
 def imports() -> list[tuple[int, str]]:
@@ -46,17 +47,18 @@ def imports() -> list[tuple[int, str]]:
 
 
 async def main() -> None:
-    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in SERVERS}
+    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in SERVERS}
     for _ in range(ROUNDS):
         for name, command in SERVERS.items():
             figures[name].append(await start(command))
-    empty_time, empty_memory = (statistics.median(column) for column in zip(*figures["empty server"], strict=True))
-    print(f"cold start to tools/list: an empty server on the same SDK {empty_time:.2f} s, {empty_memory:.0f} MB")
-    for name in list(SERVERS)[1:]:
-        seconds, memory = (statistics.median(column) for column in zip(*figures[name], strict=True))
-        print(
-            f"  {name:12} {seconds:.2f} s ({seconds / empty_time:.2f} times, aim 1.15), {memory - empty_memory:+.0f} MB (aim 25)"
-        )
+    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in figures.items()}
+    empty, empty_cpu, empty_memory = medians.pop("empty server")
+    print(
+        f"cold start to tools/list: an empty server on the same SDK {empty:.2f} s, CPU {empty_cpu:.2f} s, {empty_memory:.0f} MB"
+    )
+    for name, (seconds, cpu, memory) in medians.items():
+        times = f"{seconds / empty:.2f} times in time, {cpu / empty_cpu:.2f} times in CPU, aim 1.15"
+        print(f"  {name:12} {seconds:.2f} s, CPU {cpu:.2f} s ({times}), {memory - empty_memory:+.0f} MB (aim 25)")
     profile = imports()
     print("imports until the server waits for its client, ms with what each brings along")
     for name in ("mcp", "mcp_types", "pydantic", "click", "trustpager_mcp.definitions", "trustpager_mcp.app"):

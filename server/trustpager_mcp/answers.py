@@ -17,7 +17,6 @@ _HELPFUL_STATUSES = {
     400: "Correct the arguments and call again; nothing was changed.",
     401: "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY.",
     402: "The workspace's credits are used up; the user has to top them up.",
-    403: "This credential may not do that. Tell the user which scope is missing; do not try again.",
     404: "Look the id up with a list or search tool; it may be deleted or from another workspace.",
     409: "Read the record again: it changed or already exists.",
     413: "Send less at once: fewer or smaller items.",
@@ -184,6 +183,8 @@ def _envelope(response: Response) -> tuple[str, str, Any, str]:
 
 
 def _next_step(tool: Tool, response: Response) -> str:
+    if response.status == 403:
+        return forbidden_hint(tool)
     if response.status in _HELPFUL_STATUSES:
         return _HELPFUL_STATUSES[response.status]
     if response.status == 429:
@@ -203,3 +204,10 @@ def _seconds(wait: str) -> str:
 
 def _next(tool: Tool) -> str:
     return "Nothing was changed; try again later." if tool.effect == "read" else ""
+
+
+def forbidden_hint(tool: Tool) -> str:
+    """What to do after a 403, with the scopes that the tool needs when the API did not name one."""
+    needs = [*tool.scopes, *(f"{a.scope} (when {a.when})" for a in tool.also_needs)]
+    scopes = f"{tool.name} needs {', '.join(needs)}. " if needs else ""
+    return f"This credential may not do that. {scopes}Tell the user which scope is missing; do not try again."

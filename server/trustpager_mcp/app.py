@@ -56,7 +56,7 @@ class Session:
 
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
         self.registry = Registry(app.catalog, policy)
-        self.dispatcher = Dispatcher(self.registry, credential, app.sender, app.base_url, app.repeats, app.safeguards)
+        self.dispatcher = Dispatcher(self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats)
         self.search = SearchIndex(self.registry)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
@@ -133,7 +133,12 @@ class App:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
             make_app = self._sandbox if self.settings.sandbox else None
-            self._upstream = Upstream(timeout=self.settings.timeout, make_app=make_app, max_bytes=self._max_answer)
+            self._upstream = Upstream(
+                timeout=self.settings.timeout,
+                make_app=make_app,
+                max_bytes=self._max_answer,
+                user_agent=f"trustpager-mcp/{__version__}",
+            )
         return self._upstream
 
     def _sandbox(self) -> Any:

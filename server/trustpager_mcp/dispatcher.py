@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
@@ -23,7 +24,7 @@ from .polling import failed, where_to_look
 from .polling import wait_for as poll
 from .preview import preview
 from .readers import Readers
-from .registry import Registry, forbidden_hint
+from .registry import Registry
 from .repeats import Flight, Outcome, Repeats, identity
 from .request_builder import DEFAULT_BASE_URL, Request, build
 from .retries import Delivery, Sender
@@ -89,8 +90,8 @@ class Dispatcher:
         credential: Credential,
         sender: Sender | Upstream,
         base_url: str = DEFAULT_BASE_URL,
-        repeats: Repeats | None = None,
         safeguards: Safeguards | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         self.registry = registry
         self._credential = credential
@@ -99,7 +100,10 @@ class Dispatcher:
         self._repeats = repeats or Repeats()
         self._safe = safeguards or Safeguards()
         self._tenant = credential.fingerprint
-        self._readers = Readers(registry.visible.values())
+
+    @cached_property
+    def _readers(self) -> Readers:
+        return Readers(self.registry.visible.values())
 
     async def call(
         self,
@@ -227,8 +231,6 @@ class Dispatcher:
             return Answer(payload, response.status, delivery.attempts, request_id=response.headers.get("x-request-id"))
         except ToolError as error:
             call.record.attempts = max(call.record.attempts, delivery.attempts)
-            if error.status == 403 and not isinstance(error, NotAllowedError):
-                error.hint = forbidden_hint(tool)
             if tool.effect == "read":
                 if isinstance(error, UnreachableError) and error.sent and not error.hint:
                     error.hint = "Nothing was changed; try again."
@@ -362,7 +364,9 @@ def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:
 def _gone_already(delivery: Delivery, response: Response) -> Answer | None:
     """A delete whose first answer was lost and whose second finds nothing has done its work."""
     if delivery.request.method == "DELETE" and response.status == 404 and delivery.was_in_doubt:
-        return Answer(None, 404, delivery.attempts, "The first answer was lost; asked again, the API finds nothing to delete.")
+        return Answer(
+            None, 404, delivery.attempts, note="The first answer was lost; asked again, the API finds nothing to delete."
+        )
     return None
 
 

@@ -33,11 +33,12 @@ class ClientCaller(Caller):
         self._ctx = ctx
         self._params = params
         self._modern = ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
-        self._progress = 0
+        self._told = 0
 
     async def progress(self, message: str) -> None:
-        self._progress += 1
-        await self._ctx.session.report_progress(self._progress, None, message)
+        """Tell the client, if it asked to hear of progress."""
+        self._told += 1
+        await self._ctx.session.report_progress(self._told, None, message)
 
     @property
     def can_ask(self) -> bool:  # type: ignore[override]

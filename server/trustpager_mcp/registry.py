@@ -146,10 +146,3 @@ class Registry:
         near = self.catalog.nearest(name, self.visible)
         hint = f"Nearest: {', '.join(near)}." if near else "Use find_tools to look for one."
         raise UnknownToolError(f"there is no tool {name!r}.", hint=hint)
-
-
-def forbidden_hint(tool: Tool) -> str:
-    """What to do after a 403, with the scopes that the tool needs when the API did not name one."""
-    needs = [*tool.scopes, *(f"{a.scope} (when {a.when})" for a in tool.also_needs)]
-    scopes = f"{tool.name} needs {', '.join(needs)}. " if needs else ""
-    return f"This credential may not do that. {scopes}Tell the user which scope is missing; do not try again."

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UnreachableError
 from .request_builder import Request, checked_url, encoded_body
-from .version import __version__
 
 if TYPE_CHECKING:
     import httpx
@@ -45,9 +44,15 @@ class Upstream:
     """
 
     def __init__(
-        self, *, timeout: float = 30.0, make_app: Callable[[], Any] | None = None, max_bytes: int = MAX_RESPONSE_BYTES
+        self,
+        *,
+        timeout: float = 30.0,
+        make_app: Callable[[], Any] | None = None,
+        max_bytes: int = MAX_RESPONSE_BYTES,
+        user_agent: str = "trustpager-mcp",
     ) -> None:
         self.timeout = timeout
+        self._user_agent = user_agent
         self._make_app = make_app
         self._max_bytes = max_bytes
         self._transport: httpx.AsyncBaseTransport | None = None
@@ -72,7 +77,7 @@ class Upstream:
         import httpx
 
         within = seconds or self.timeout
-        outgoing = _outgoing(request, headers, within)
+        outgoing = _outgoing(request, {"user-agent": self._user_agent, **headers}, within)
         transport = self._connect()
         try:
             async with asyncio.timeout(within):
@@ -147,7 +152,6 @@ def _outgoing(request: Request, headers: dict[str, str], timeout: float) -> http
     sent = {
         "accept": "application/json, */*",
         "accept-encoding": "gzip, deflate",
-        "user-agent": f"trustpager-mcp/{__version__}",
         **headers,
     }
     content = encoded_body(request)

@@ -1,7 +1,7 @@
 """MCP over Streamable HTTP, stateless: any replica can answer any request. Loopback by default.
 
-Every request is told apart by its own headers (see `identity`), and works with its own key under its own bounds; Evie's tools
-take tokens of their own, as `X-Portal-Token` and `X-OAuth-Token`. Host and Origin are checked on every bind.
+Every request is told apart by its own headers (see `identity`), and works with its own key under its own bounds. Host and
+Origin are checked on every bind.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def asgi(app: App, options: HttpOptions) -> Any:
             identity = await _identify(app, options, provider, headers)
         except Unauthenticated as refused:
             return await _refusal(options, refused)(scope, receive, send)
-        tokens = (headers.get(f"x-{kind}-token", "").strip() or None for kind in ("portal", "oauth"))
+        tokens = (headers.get("x-portal-token"), headers.get("x-oauth-token"))
         own = Credential(identity.api_key, *tokens) if identity else None
         credential = current_credential.set(own)
         bounds = Narrowing(identity.toolsets, identity.read_only) if identity else Narrowing()
