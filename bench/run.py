@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import anyio
+import find
 from bpe_openai import get_encoding
 from mcp import StdioServerParameters
 from mcp.client import Client
@@ -48,6 +49,7 @@ async def main() -> None:
         async with Toolkit(sandbox=True, tools=profile, scopes=("all",)) as toolkit:
             listed = await toolkit.tools()
             print(f"  {profile:5} {len(listed):4} tools {tokens(listed):7} tokens (aim {aim})")
+    await find.report()
     empty = await cold_start(sys.executable, EMPTY_SERVER)
     ours = await cold_start(COMMAND, "serve", "--sandbox", "--scopes", "all")
     print(f"cold start to tools/list: {ours:.2f} s; an empty server on the same SDK {empty:.2f} s; ratio {ours / empty:.2f}")

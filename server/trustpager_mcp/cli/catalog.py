@@ -19,7 +19,8 @@ def catalog(context: click.Context, as_json: bool, stats: bool) -> None:
     """List every tool, whatever the key may do."""
     if context.invoked_subcommand is not None:
         return
-    from ..catalog import catalog_document, default_catalog, signature
+    from ..catalog import catalog_document, default_catalog
+    from ..signatures import signature
 
     whole = default_catalog()
     if as_json:
