@@ -43,6 +43,6 @@ async def report() -> None:
     queries = requests()
     figures = await cost(queries)
     print(
-        f"find_tools over {len(queries)} requests: median {figures.median:.0f}, p95 {figures.p95:.0f}, max {figures.maximum} tokens "
-        "(aim 150, 250, 500)"
+        f"find_tools over {len(queries)} requests, tokens: "
+        f"median {figures.median:.0f}, p95 {figures.p95:.0f}, max {figures.maximum} (aim 150, 250, 500)"
     )

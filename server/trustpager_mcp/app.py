@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from . import __version__, meta_tools
 from .callers import SILENT, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
+from .context import context_handlers
 from .credentials import Credential
 from .dispatcher import Dispatcher, Result
 from .errors import ToolError
@@ -51,17 +52,22 @@ class Session:
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
 
+    @property
+    def has_meta_tools(self) -> bool:
+        """Whether find_tools, describe_tool and the executors are there, or tools are only called directly."""
+        return with_meta_tools(self._selection)
+
     def tools(self) -> list[dict[str, Any]]:
         """tools/list as plain MCP tools: stable in order and text for the same credential."""
         if self._listed is None:
-            meta = meta_tools.listed(self.registry) if with_meta_tools(self._selection) else []
+            meta = meta_tools.listed(self.registry) if self.has_meta_tools else []
             names = directly_listed(self._selection, self.registry)
             self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
         return self._listed
 
     async def call(self, name: str, arguments: dict[str, Any], caller: Caller = SILENT) -> Result:
         """Run any tool by name, meta tools included; failures are Results."""
-        if self._meta.knows(name) and with_meta_tools(self._selection):
+        if self._meta.knows(name) and self.has_meta_tools:
             return await self._meta.call(name, arguments, caller)
         return await self.dispatcher.call(name, arguments, caller=caller)
 
@@ -203,6 +209,7 @@ def build_server(app: App) -> Server[Any]:
         on_list_tools=on_list,
         on_call_tool=on_call,
         get_tool_input_schema=schema_of,
+        **context_handlers(app),
     )
     server.middleware.append(guard)
     return server

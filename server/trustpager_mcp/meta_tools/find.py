@@ -10,6 +10,7 @@ from typing import Any, get_args
 from ..catalog import Catalog, cost_text
 from ..definitions import Effect, Tool
 from ..dispatcher import Result
+from ..profiles import used_toolsets
 from ..registry import Policy, Registry
 from ..search import Hit, SearchIndex
 from ..signatures import signature
@@ -53,7 +54,7 @@ def find(search: SearchIndex, registry: Registry, arguments: dict[str, Any], eve
     only("find_tools", arguments, ARGUMENTS)
     queries = texts("find_tools", arguments, "query", MOST_QUERIES)
     unavailable = flag("find_tools", arguments, "include_unavailable")
-    toolsets = registry.catalog.toolsets if unavailable else dict.fromkeys(_used_toolsets(registry))
+    toolsets = registry.catalog.toolsets if unavailable else dict.fromkeys(used_toolsets(registry))
     wanted = _Filter(
         choice("find_tools", arguments, "toolset", list(toolsets)), choice("find_tools", arguments, "effect", _EFFECTS)
     )
@@ -138,18 +139,14 @@ def nearest_toolsets(registry: Registry, query: str, count: int = _NEAREST_TOOLS
         said = set(re.findall(r"[a-z]+", f"{name} {toolset.title} {toolset.summary}".lower()))
         return sum(max(SequenceMatcher(None, a, s).ratio() ** 3 for s in said) for a in asked)
 
-    used = _used_toolsets(registry)
+    used = used_toolsets(registry)
     ranked = sorted(used, key=lambda n: -likeness(n))[:count] if asked else used[:count]
     return [f"{n.replace('_', ' ')} ({registry.catalog.toolsets[n].summary})" for n in ranked]
 
 
 def toolset_index(registry: Registry) -> list[str]:
     """The toolsets that hold a visible tool, in the order of the catalogue."""
-    return [name.replace("_", " ") for name in _used_toolsets(registry)]
-
-
-def _used_toolsets(registry: Registry) -> list[str]:
-    return list(dict.fromkeys(registry.catalog.toolset_of[n] for n in registry.visible))
+    return [name.replace("_", " ") for name in used_toolsets(registry)]
 
 
 def index_of_everything(catalog: Catalog) -> SearchIndex:
