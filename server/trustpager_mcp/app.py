@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -104,11 +105,7 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            asgi_app = None
-            if self.settings.sandbox:
-                from .sandbox.app import create_app
-
-                asgi_app = create_app(seed=self.settings.seed)
+            asgi_app = _sandbox(self.settings.seed) if self.settings.sandbox else None
             self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
         return self._upstream
 
@@ -155,6 +152,20 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+
+
+def _sandbox(seed: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """The practice workspace as an ASGI application that is made at its first request: listing tools needs none."""
+    made: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if not made:
+            from .sandbox.app import create_app
+
+            made.append(create_app(seed=seed))
+        await made[0](scope, receive, send)
+
+    return application
 
 
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
