@@ -61,9 +61,7 @@ class Session:
     def tools(self) -> list[dict[str, Any]]:
         """tools/list as plain MCP tools: stable in order and text for the same credential."""
         if self._listed is None:
-            meta = meta_tools.listed(self.registry) if self.has_meta_tools else []
-            names = directly_listed(self._selection, self.registry)
-            self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
+            self._listed = listed_tools(self._selection, self.registry)
         return self._listed
 
     async def call(self, name: str, arguments: dict[str, Any], caller: Caller = SILENT) -> Result:
@@ -152,6 +150,12 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+
+
+def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any]]:
+    """tools/list as plain MCP tools: the meta tools if the profile has them, then what it lists directly."""
+    meta = meta_tools.listed(registry) if with_meta_tools(selection) else []
+    return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
 
 
 def _sandbox(seed: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
