@@ -32,11 +32,11 @@ from .upstream import Upstream
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
-INSTRUCTIONS = (
-    "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
-    "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. Lists are CSV tables; "
-    "choose columns with fields=[...], go on with cursor. Ids are UUIDs from earlier answers: never make one up. "
-    "Before anything irreversible make sure that the user asked for it."
+_ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
+_FINDING = "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. "
+_HABITS = (
+    "Lists are CSV tables; choose columns with fields=[...], go on with cursor. Ids are UUIDs from earlier answers: "
+    "never make one up. Before anything irreversible make sure that the user asked for it."
 )
 current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
 """The caller of the request being handled, where a transport tells one; else the configured key."""
@@ -220,7 +220,7 @@ def build_server(app: App) -> Server[Any]:
         "trustpager",
         version=__version__,
         title="TrustPager CRM",
-        instructions=INSTRUCTIONS,
+        instructions=_ABOUT + (_FINDING if with_meta_tools(app.selection) else "") + _HABITS,
         on_list_tools=on_list,
         on_call_tool=on_call,
         get_tool_input_schema=schema_of,

@@ -17,15 +17,18 @@ from ..signatures import signature
 from .arguments import choice, flag, only, texts
 
 ARGUMENTS = ("query", "toolset", "effect", "include_unavailable")
-MOST_QUERIES = 8
+MOST_QUERIES = 6
 _EFFECTS: tuple[Effect, ...] = get_args(Effect)
 # How many lines answer one request when there are that many requests; from the fourth on the last figure holds.
-_LINES = (5, 4, 3, 2)
+_LINES = (5, 3, 3, 2)
 # Hits are compared with the best by score: below this share of it they are no longer offered.
 _WORTH_A_LINE = 0.45
 _FEWEST_LINES = 3
+# How much the best line says and how much the others, and every line when many requests are asked at once.
 _FIRST = {"optional": 5, "words": 12}
 _OTHERS = {"optional": 2, "words": 8}
+_SHORT = {"optional": 0, "words": 6}
+_MANY_QUERIES = 4
 _POOL = 200
 _NEAREST_TOOLSETS = 8
 
@@ -65,7 +68,11 @@ def find(search: SearchIndex, registry: Registry, arguments: dict[str, Any], eve
     told: set[str] = set()
     for query in queries:
         hits = _hits(index, registry, query, wanted, most)
-        lines = _lines(registry, hits, told) if hits else [_nothing(registry, query, wanted, unavailable)]
+        lines = (
+            _lines(registry, hits, told, short=len(queries) >= _MANY_QUERIES)
+            if hits
+            else [_nothing(registry, query, wanted, unavailable)]
+        )
         told |= {h.tool.name for h in hits}
         blocks.append("\n".join(([f"# {query[:60]}"] if len(queries) > 1 else []) + lines))
         data += [{"query": query, "tool": h.tool.name, "effect": h.tool.effect, "score": round(h.score, 4)} for h in hits]
@@ -82,7 +89,7 @@ def _hits(index: SearchIndex, registry: Registry, query: str, wanted: _Filter, m
     return [h for i, h in enumerate(fitting) if i < _FEWEST_LINES or h.score >= least]
 
 
-def _lines(registry: Registry, hits: Sequence[Hit], told: set[str]) -> list[str]:
+def _lines(registry: Registry, hits: Sequence[Hit], told: set[str], *, short: bool) -> list[str]:
     lines = []
     for place, hit in enumerate(hits):
         name = hit.tool.name
@@ -90,7 +97,8 @@ def _lines(registry: Registry, hits: Sequence[Hit], told: set[str]) -> list[str]
             lines.append(f"{name} (see above)")
             continue
         reason = "" if name in registry.visible else unavailable_because(registry, hit.tool)
-        lines.append(find_line(hit.tool, **(_FIRST if place == 0 else _OTHERS)) + reason)
+        length = _SHORT if short else _FIRST if place == 0 else _OTHERS
+        lines.append(find_line(hit.tool, **length) + reason)
     return lines
 
 
