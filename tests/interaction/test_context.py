@@ -13,10 +13,14 @@ from typing import Any
 
 import mcp_types as types
 import pytest
+from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
+from trustpager_mcp.app import App, build_server, current_credential
 from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.context.prompts import all_prompts
+from trustpager_mcp.credentials import Credential
+from trustpager_mcp.settings import Settings
 
 catalog = default_catalog()
 ANSWERS: dict[str, Any] = {
@@ -144,6 +148,17 @@ async def test_tags_users_and_triggers_complete_from_live_data_that_is_read_once
             template = types.ResourceTemplateReference(type="ref/resource", uri="trustpager://trigger-schemas/{trigger_type}")
             assert await completed(agent, template, "trigger_type", "form") == ["form_submitted"]
             assert seen["/company/users"] == 1
+
+
+async def test_what_was_read_for_one_key_is_not_told_to_another() -> None:
+    app = App(Settings(sandbox=True))
+    for key, expected in (("tp_live_sandbox_full", "Sales"), ("tp_live_wrong", None), ("tp_live_sandbox_readonly", "Sales")):
+        token = current_credential.set(Credential(key))
+        async with Client(build_server(app)) as client:
+            result = await client.complete(prompt("pipeline_review"), {"name": "pipeline", "value": "sal"})
+            assert next(iter(result.completion.values), None) == expected
+        current_credential.reset(token)
+    await app.aclose()
 
 
 async def test_what_the_key_may_not_read_is_not_completed_and_not_asked_for(serve: Any) -> None:

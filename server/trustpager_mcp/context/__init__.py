@@ -128,5 +128,5 @@ def _argument_text(description: str, default: str) -> str:
     return f"{description} (default: {default})" if default else description
 
 
-def _words(entry: Entry) -> dict[str, str]:
+def _words(entry: Entry) -> dict[str, Any]:
     return {"name": entry.name, "title": entry.title, "description": entry.description}

@@ -30,7 +30,7 @@ _OTHERS = {"optional": 2, "words": 8}
 _SHORT = {"optional": 0, "words": 6}
 _MANY_QUERIES = 4
 _POOL = 200
-_NEAREST_TOOLSETS = 8
+_NEAREST_TOOLSETS = 5
 
 
 @dataclass(frozen=True)
