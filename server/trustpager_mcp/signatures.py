@@ -21,22 +21,23 @@ _LONGEST_PATTERN = 40
 _WIDE = 100
 
 
-def type_word(parameter: Parameter) -> str:
-    """A parameter's type as a word or its enum, as signatures show it."""
+def type_word(parameter: Parameter, most_values: int | None = None) -> str:
+    """A parameter's type as a word or its enum, as signatures show it; of a longer enum the first `most_values` and `…`."""
     if parameter.enum:
-        return "|".join(str(v) for v in parameter.enum)
+        shown = parameter.enum[:most_values]
+        return "|".join(str(v) for v in shown) + ("|…" if len(shown) < len(parameter.enum) else "")
     if parameter.type == "array":
         return f"{_WORDS.get(parameter.items or 'any', parameter.items or 'any')}[]"
     return _WORDS.get(parameter.type, parameter.type)
 
 
-def signature(tool: Tool, optional: int = 6) -> str:
-    """`move_opportunity(opportunity_id: uuid, …)`: enough to make a valid call, then the names of optional arguments.
+def signature(tool: Tool, optional: int = 6, most_values: int | None = None) -> str:
+    """`move_opportunity(opportunity_id: uuid, …)`: enough to make a valid call, then the names of `optional` arguments.
 
     Nested bodies show their required keys; alternatives stand as `one of (a: uuid / b: string)`.
     """
     by_name = tool.parameter_by_name
-    needed = [_argument(p) for p in tool.parameters if p.required]
+    needed = [_argument(p, most_values) for p in tool.parameters if p.required]
     named = {p.name for p in tool.parameters if p.required}
     for rule in tool.rules:
         needed += [text for text in (_condition(rule, by_name, named),) if text]
@@ -47,11 +48,11 @@ def signature(tool: Tool, optional: int = 6) -> str:
     return f"{tool.name}({', '.join(needed + shown)})"
 
 
-def _argument(parameter: Parameter) -> str:
+def _argument(parameter: Parameter, most_values: int | None = None) -> str:
     if parameter.fragment or parameter.min_items or parameter.max_items:
         word = needed_type(parameter_schema(parameter))
     else:
-        word = type_word(parameter)
+        word = type_word(parameter, most_values)
         if not parameter.enum and parameter.type not in _WORDS:
             word += _limits(parameter_schema(parameter), telling_only=True)
     if parameter.nullable and not word.endswith("|null"):

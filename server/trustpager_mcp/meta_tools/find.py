@@ -26,8 +26,8 @@ _WORTH_A_LINE = 0.45
 _FEWEST_LINES = 3
 # How much the best line says and how much the others, and every line when many requests are asked at once.
 _FIRST = {"optional": 5, "words": 12}
-_OTHERS = {"optional": 2, "words": 8}
-_SHORT = {"optional": 0, "words": 6}
+_OTHERS = {"optional": 2, "words": 8, "most_values": 8}
+_SHORT = {"optional": 0, "words": 6, "most_values": 8}
 _MANY_QUERIES = 4
 _POOL = 200
 _NEAREST_TOOLSETS = 5
@@ -102,10 +102,10 @@ def _lines(registry: Registry, hits: Sequence[Hit], told: set[str], *, short: bo
     return lines
 
 
-def find_line(tool: Tool, optional: int = 5, words: int = 10) -> str:
+def find_line(tool: Tool, optional: int = 5, words: int = 10, most_values: int | None = None) -> str:
     """One answer line of find_tools: signature, effect class, a few words of purpose, cost."""
     cost = f". {cost_text(tool)}" if tool.credits else ""
-    return f"{signature(tool, optional)} [{tool.effect}] {_purpose(tool, words)}{cost}"
+    return f"{signature(tool, optional, most_values)} [{tool.effect}] {_purpose(tool, words)}{cost}"
 
 
 def _purpose(tool: Tool, most: int) -> str:
