@@ -82,7 +82,7 @@ def test_a_preview_of_nothing_known_says_what_is_meant(command: str) -> None:
 
 
 def test_the_server_starts_without_what_only_later_requests_need() -> None:
-    later = ["context.prompts", "context.resources", "context.completions", "tool_names", "tokens", "sandbox.app", "reference"]
+    later = ["context.prompts", "context.resources", "context.completions", "tool_names", "sandbox.app", "reference"]
     program = (
         "import sys, trustpager_mcp.cli.serve, trustpager_mcp.transports.stdio\n"
         "from trustpager_mcp.app import App, build_server\nfrom trustpager_mcp.settings import Settings\n"
