@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, cast
@@ -18,6 +19,7 @@ from . import meta_tools
 from .audit import audit_log
 from .callers import SILENT, AnswerNeeded, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
+from .context import context_handlers
 from .credentials import Credential
 from .credits import Budget
 from .dispatcher import Dispatcher, Result
@@ -38,11 +40,11 @@ from .version import __version__
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
-INSTRUCTIONS = (
-    "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
-    "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. Lists are CSV tables; "
-    "choose columns with fields=[...], go on with cursor. Ids are UUIDs from earlier answers: never make one up. "
-    "Before anything irreversible make sure that the user asked for it."
+_ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
+_FINDING = "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. "
+_HABITS = (
+    "Lists are CSV tables; choose columns with fields=[...], go on with cursor. Ids are UUIDs from earlier answers: "
+    "never make one up. Before anything irreversible make sure that the user asked for it."
 )
 current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
 """The caller of the request being handled, where a transport tells one; else the configured key."""
@@ -62,12 +64,15 @@ class Session:
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
 
+    @property
+    def has_meta_tools(self) -> bool:
+        """Whether find_tools, describe_tool and the executors are there, or tools are only called directly."""
+        return with_meta_tools(self._selection)
+
     def tools(self) -> list[dict[str, Any]]:
         """tools/list as plain MCP tools: stable in order and text for the same credential."""
         if self._listed is None:
-            meta = meta_tools.listed(self.registry) if with_meta_tools(self._selection) else []
-            names = directly_listed(self._selection, self.registry)
-            self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
+            self._listed = listed_tools(self._selection, self.registry)
         return self._listed
 
     async def call(
@@ -77,7 +82,7 @@ class Session:
 
         Raises AnswerNeeded where a person has to be asked in another request.
         """
-        if self._meta.knows(name) and with_meta_tools(self._selection):
+        if self._meta.knows(name) and self.has_meta_tools:
             result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
             notice = self.registry.notice if name == "find_tools" else ""
             return replace(result, text=f"{result.text}\n{notice}") if notice else result
@@ -132,6 +137,7 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
+<<<<<<< HEAD
             make_app = self._sandbox if self.settings.sandbox else None
             self._upstream = Upstream(
                 timeout=self.settings.timeout,
@@ -139,6 +145,10 @@ class App:
                 max_bytes=self._max_answer,
                 user_agent=f"trustpager-mcp/{__version__}",
             )
+=======
+            asgi_app = _sandbox(self.settings.seed) if self.settings.sandbox else None
+            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
+>>>>>>> find
         return self._upstream
 
     def _sandbox(self) -> Any:
@@ -210,10 +220,31 @@ class App:
             await self._upstream.aclose()
 
 
+<<<<<<< HEAD
 def _configured_credential(settings: Settings) -> Credential:
     if settings.sandbox:
         return Credential(settings.api_key or SANDBOX_KEY, settings.portal_token or SANDBOX_PORTAL_TOKEN, settings.oauth_token)
     return Credential(settings.api_key, settings.portal_token, settings.oauth_token)
+=======
+def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any]]:
+    """tools/list as plain MCP tools: the meta tools if the profile has them, then what it lists directly."""
+    meta = meta_tools.listed(registry) if with_meta_tools(selection) else []
+    return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
+
+
+def _sandbox(seed: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """The practice workspace as an ASGI application that is made at its first request: listing tools needs none."""
+    made: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if not made:
+            from .sandbox.app import create_app
+
+            made.append(create_app(seed=seed))
+        await made[0](scope, receive, send)
+
+    return application
+>>>>>>> find
 
 
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
@@ -273,10 +304,11 @@ def build_server(app: App) -> Server[Any]:
         "trustpager",
         version=__version__,
         title="TrustPager CRM",
-        instructions=INSTRUCTIONS,
+        instructions=_ABOUT + (_FINDING if with_meta_tools(app.selection) else "") + _HABITS,
         on_list_tools=on_list,
         on_call_tool=cast(Any, on_call),
         get_tool_input_schema=schema_of,
+        **context_handlers(app),
     )
     server.middleware.append(guard)
     return server

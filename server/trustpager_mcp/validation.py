@@ -15,9 +15,10 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .catalog import Catalog, rule_text, signature, type_word
+from .catalog import Catalog, rule_text
 from .definitions import Parameter, Rule, Tool
 from .errors import ArgumentsError
+from .signatures import signature, type_word
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, FormatChecker

@@ -10,13 +10,27 @@ from ..dispatcher import EXECUTORS, Dispatcher, Result, failure
 from ..errors import ToolError
 from ..registry import Registry
 from ..search import SearchIndex
-from .arguments import text
 from .describe import describe
 from .execute import EFFECT_OF, execute
-from .find import find, find_line, toolset_index
+from .find import find, find_line, index_of_everything, toolset_index
 
 __all__ = ["MetaTools", "find_line", "listed"]
 
+_FIND_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "query": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "toolset": {"type": "string"},
+        "effect": {"type": "string", "enum": ["read", "write", "irreversible"]},
+        "include_unavailable": {"type": "boolean", "description": "also what this key lacks a scope for"},
+    },
+    "required": ["query"],
+}
+_DESCRIBE_SCHEMA = {
+    "type": "object",
+    "properties": {"tool": {"type": "string"}, "format": {"type": "string", "enum": ["signature", "json_schema"]}},
+    "required": ["tool"],
+}
 _CALL_SCHEMA = {
     "type": "object",
     "properties": {
@@ -45,14 +59,14 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
             "Find tools",
             "Find TrustPager CRM tools by what you want to do. Answers with signatures to call through call_read, "
             f"call_write or call_irreversible. Toolsets: {index}.",
-            {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+            _FIND_SCHEMA,
             "read",
         ),
         _tool(
             "describe_tool",
             "Describe tool",
-            "Full arguments of one tool, with an example.",
-            {"type": "object", "properties": {"tool": {"type": "string"}}, "required": ["tool"]},
+            "Every argument of one tool, its rules and an example; for what a signature leaves open.",
+            _DESCRIBE_SCHEMA,
             "read",
         ),
     ]
@@ -90,6 +104,12 @@ class MetaTools:
         self._registry = registry
         self._search = search
         self._dispatcher = dispatcher
+        self._whole: SearchIndex | None = None
+
+    def _everything(self) -> SearchIndex:
+        if self._whole is None:
+            self._whole = index_of_everything(self._registry.catalog)
+        return self._whole
 
     @staticmethod
     def knows(name: str) -> bool:
@@ -99,9 +119,9 @@ class MetaTools:
         """Run a meta tool; failures are Results with `is_error`."""
         try:
             if name == "find_tools":
-                return find(self._search, self._registry, text(name, arguments, "query"))
+                return find(self._search, self._registry, arguments, self._everything)
             if name == "describe_tool":
-                return describe(self._registry, text(name, arguments, "tool"))
+                return describe(self._registry, arguments)
             return await execute(self._dispatcher, name, arguments, caller)
         except ToolError as error:
             return failure(error)
