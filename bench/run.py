@@ -7,12 +7,9 @@ import statistics
 import time
 
 import anyio
-<<<<<<< HEAD
 import calls
-import start
-=======
 import find
->>>>>>> find
+import start
 from bpe_openai import get_encoding
 
 from trustpager_mcp.catalog import default_catalog
@@ -37,15 +34,9 @@ async def main() -> None:
         async with Toolkit(sandbox=True, tools=profile, scopes=("all",)) as toolkit:
             listed = await toolkit.tools()
             print(f"  {profile:5} {len(listed):4} tools {tokens(listed):7} tokens (aim {aim})")
-<<<<<<< HEAD
+    await find.report()
     await start.main()
     await calls.main()
-=======
-    await find.report()
-    empty = await cold_start(sys.executable, EMPTY_SERVER)
-    ours = await cold_start(COMMAND, "serve", "--sandbox", "--scopes", "all")
-    print(f"cold start to tools/list: {ours:.2f} s; an empty server on the same SDK {empty:.2f} s; ratio {ours / empty:.2f}")
->>>>>>> find
     catalog = default_catalog()
     index = SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes)))
     index.search("warm up")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, cast
@@ -137,7 +136,6 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-<<<<<<< HEAD
             make_app = self._sandbox if self.settings.sandbox else None
             self._upstream = Upstream(
                 timeout=self.settings.timeout,
@@ -145,10 +143,6 @@ class App:
                 max_bytes=self._max_answer,
                 user_agent=f"trustpager-mcp/{__version__}",
             )
-=======
-            asgi_app = _sandbox(self.settings.seed) if self.settings.sandbox else None
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
->>>>>>> find
         return self._upstream
 
     def _sandbox(self) -> Any:
@@ -220,31 +214,16 @@ class App:
             await self._upstream.aclose()
 
 
-<<<<<<< HEAD
 def _configured_credential(settings: Settings) -> Credential:
     if settings.sandbox:
         return Credential(settings.api_key or SANDBOX_KEY, settings.portal_token or SANDBOX_PORTAL_TOKEN, settings.oauth_token)
     return Credential(settings.api_key, settings.portal_token, settings.oauth_token)
-=======
+
+
 def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any]]:
     """tools/list as plain MCP tools: the meta tools if the profile has them, then what it lists directly."""
     meta = meta_tools.listed(registry) if with_meta_tools(selection) else []
     return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
-
-
-def _sandbox(seed: int) -> Callable[[Any, Any, Any], Awaitable[None]]:
-    """The practice workspace as an ASGI application that is made at its first request: listing tools needs none."""
-    made: list[Any] = []
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        if not made:
-            from .sandbox.app import create_app
-
-            made.append(create_app(seed=seed))
-        await made[0](scope, receive, send)
-
-    return application
->>>>>>> find
 
 
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:
