@@ -71,7 +71,7 @@ def build(tool: Tool, arguments: dict[str, Any], base_url: str = DEFAULT_BASE_UR
         elif parameter.location == "query":
             query += [(parameter.wire, _text(v)) for v in (value if isinstance(value, list) else [value])]
         elif tool.body == "multipart" and parameter.wire == "file":
-            files.append(attachment(parameter, value))
+            files.append(attachment(parameter, _text(value)))
         elif tool.body == "multipart":
             form.append((parameter.wire, _text(value)))
         elif tool.body == "whole":
