@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,11 @@ from .callers import SILENT, Caller
 from .credentials import Credential
 from .definitions import Effect, Tool
 from .errors import NotAllowedError, ToolError, UpstreamError
+from .paging import walk
 from .registry import Registry
 from .request_builder import DEFAULT_BASE_URL, Request, build
-from .shaping import shape, shape_error
+from .results import Presentation, ReadRequest, read
+from .shaping import Download, Shaped, present, shape_error
 from .upstream import Response, Upstream
 from .validation import prepare
 
@@ -33,11 +36,19 @@ class Result:
 class Dispatcher:
     """Runs calls for one credential under one registry."""
 
-    def __init__(self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        credential: Credential,
+        upstream: Upstream,
+        base_url: str = DEFAULT_BASE_URL,
+        presentation: Presentation | None = None,
+    ) -> None:
         self.registry = registry
         self._credential = credential
         self._upstream = upstream
         self._base_url = base_url
+        self._presentation = presentation or Presentation()
 
     async def call(
         self,
@@ -60,11 +71,11 @@ class Dispatcher:
             chosen, rest = take_options(tool, arguments, options)
             request = build(tool, prepare(self.registry.catalog, tool, rest), self._base_url)
             response = await self._upstream.send(request, self._credential.headers())
-            return self._understood(tool, request, response, chosen)
+            return await self._understood(tool, request, response, chosen)
         except ToolError as error:
             return failure(error)
 
-    def _understood(self, tool: Tool, request: Request, response: Response, options: CallOptions) -> Result:
+    async def _understood(self, tool: Tool, request: Request, response: Response, options: CallOptions) -> Result:
         payload = classify(tool, response)
         if response.status == 202 and (held := _held(payload)):
             return Result(
@@ -74,11 +85,35 @@ class Dispatcher:
             )
         if payload is None:
             return Result(f"Done: {tool.name} ({request.method} answered {response.status}).")
-        if isinstance(payload, str):
-            return Result(payload, payload)
-        entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
-        shaped = shape(tool, payload, entity, options.fields)
+        if options.max_items:
+            payload = await walk(tool, request, payload, self._page_of(tool), options.max_items)
+        shaped = self._presented(tool, request, payload, options)
         return Result(shaped.text, shaped.data)
+
+    def _page_of(self, tool: Tool) -> Callable[[Request], Awaitable[Any]]:
+        async def page(request: Request) -> Any:
+            return classify(tool, await self._upstream.send(request, self._credential.headers()))
+
+        return page
+
+    def _presented(self, tool: Tool, request: Request, payload: Any, options: CallOptions) -> Shaped:
+        view = self._presentation.view(
+            tool,
+            self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]")),
+            self._credential.fingerprint,
+            fields=options.fields,
+            detail=options.detail,
+            format=options.format,
+            sent=tuple(request.json) if isinstance(request.json, dict) else (),
+        )
+        try:
+            return present(payload, view)
+        except RecursionError:
+            raise UpstreamError(f"{tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+
+    def read_result(self, request: ReadRequest) -> Shaped:
+        """A part of an answer that was kept for this credential. Raises ToolError."""
+        return read(self._presentation, self._credential.fingerprint, request)
 
 
 def failure(error: ToolError) -> Result:
@@ -110,16 +145,10 @@ def classify(tool: Tool, response: Response) -> Any:
             raise UpstreamError(text, code="NOT_DONE", status=response.status)
         return text
     if tool.response == "file" and response.content_type != "application/json":
-        rows = response.headers.get("x-row-count")
-        return {
-            "data": {
-                "file": response.headers.get("content-disposition", "").partition("filename=")[2].strip('"') or tool.name,
-                "content_type": response.content_type,
-                "bytes": len(response.content),
-                **({"rows": int(rows)} if rows and rows.isdigit() else {}),
-                **({"truncated": True} if response.headers.get("x-truncated") == "1" else {}),
-            }
-        }
+        rows = response.headers.get("x-row-count", "")
+        name = response.headers.get("content-disposition", "").partition("filename=")[2].strip('"') or tool.name
+        truncated = response.headers.get("x-truncated") == "1"
+        return Download(name, response.content_type, response.content, int(rows) if rows.isdigit() else None, truncated)
     try:
         return json.loads(response.content)
     except ValueError:

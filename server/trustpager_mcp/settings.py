@@ -14,7 +14,11 @@ SANDBOX_KEY = "tp_live_sandbox_full"
 
 @dataclass(frozen=True)
 class Settings:
-    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call."""
+    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call.
+
+    `result_tokens` and `result_characters` bound one result. `timezone` is the IANA zone that moments are shown in (None:
+    UTC). `downloads` is the directory that files may be saved to.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
@@ -27,6 +31,10 @@ class Settings:
     deny: tuple[str, ...] = ()
     approvals: bool = False
     timeout: float = 30.0
+    result_tokens: int = 8_000
+    result_characters: int = 40_000
+    timezone: str | None = None
+    downloads: str | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -37,3 +45,8 @@ class Settings:
             raise ConfigurationError(f"the base URL {self.base_url!r} would send the API key unencrypted; use https")
         if self.timeout <= 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
+        if self.result_tokens < 1_000 or self.result_characters < 4_000:
+            raise ConfigurationError(
+                f"a result of {self.result_tokens} tokens and {self.result_characters} characters is too small to say anything: "
+                "give at least 1000 tokens and 4000 characters"
+            )

@@ -54,7 +54,10 @@ def test_an_array_body_is_sent_whole() -> None:
 
 
 def test_a_functions_operation_leaves_the_api_path() -> None:
-    assert build(tool_with(operation="POST /evie-grant", base="functions"), {}, BASE).url == "https://crm.example/functions/v1/evie-grant"
+    assert (
+        build(tool_with(operation="POST /evie-grant", base="functions"), {}, BASE).url
+        == "https://crm.example/functions/v1/evie-grant"
+    )
 
 
 @pytest.mark.parametrize("value", ["..", ".", "", "a\nb"])

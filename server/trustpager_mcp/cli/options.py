@@ -40,6 +40,10 @@ def connection_options(command: Any) -> Any:
         option("--deny", callback=split_names, help="Never these tools (globs, comma-separated)."),
         option("--approvals", is_flag=True, help="Let agents approve or reject what was held back for a person."),
         option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API call may take."),
+        option("--result-tokens", type=int, default=8_000, show_default=True, help="Most tokens of one result."),
+        option("--result-characters", type=int, default=40_000, show_default=True, help="Most characters of one result."),
+        option("--timezone", help="Zone to show moments in, like Australia/Sydney. Default: UTC."),
+        option("--downloads", metavar="DIR", help="Directory that files may be saved to. Default: kept as resources."),
     ]
     for decorate in reversed(options):
         command = decorate(command)

@@ -60,8 +60,10 @@ def unwrapped(payload: Any) -> Answer:
 
 def is_bulk(record: Any) -> bool:
     """Whether a record is the outcome of a bulk write: what was done beside what failed."""
-    return isinstance(record, dict) and isinstance(record.get("errors"), list) and any(
-        isinstance(record.get(k), list) for k in ("created", "updated", "deleted", "moved", "succeeded")
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("errors"), list)
+        and any(isinstance(record.get(k), list) for k in ("created", "updated", "deleted", "moved", "succeeded"))
     )
 
 

@@ -14,8 +14,8 @@ _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.-]+)*;base64,([A-Za-z
 _BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])(?=[^\s]*[A-Z])(?=[^\s]*[a-z])(?=[^\s]*[0-9])[A-Za-z0-9+/_-]{160,}={0,2}")
 _WRAPPED_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,80}\r?\n){3,}[A-Za-z0-9+/]*={0,2}")
 _HISTORY = re.compile(
-    r"^(?:>+ ?.*|On .{8,120} wrote:|Am .{8,120} schrieb.{0,80}:|Le .{8,120} a écrit ?:|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}|"
-    r"From: .{3,120}\n(?:Sent|Date|To): .*)\s*$",
+    r"^(?:>+ ?.*|On .{8,120} wrote:|Am .{8,120} schrieb.{0,80}:|Le .{8,120} a écrit ?:"
+    r"|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}|From: .{3,120}\n(?:Sent|Date|To): .*)\s*$",
     re.MULTILINE | re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"^(?:-- ?|__+|Sent from my \w.{0,40}|Get Outlook for .{0,20})$", re.MULTILINE)

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 _LOWER = "a-z\u00df-\u024f\u1ea0-\u1eff"
 _PIECE = re.compile(
-    rf"[^\r\n\w]?(?:[A-Z]*[{_LOWER}]+|[A-Z]+)(?:'[a-z]{{1,2}}\b)?|[0-9]{{1,3}}| ?[!-/:-@\[-`{{-~]+[\r\n]*|\s+(?![^\x00-\x7f])| ?[^\x00-\x7f]+|\s|."
+    rf"[^\r\n\w]?(?:[A-Z]*[{_LOWER}]+|[A-Z]+)(?:'[a-z]{{1,2}}\b)?|[0-9]{{1,3}}| ?[!-/:-@\[-`{{-~]+[\r\n]*"
+    r"|\s+(?![^\x00-\x7f])| ?[^\x00-\x7f]+|\s|."
 )
 _LONG_WORD = 24
 _SCRIPTS = (
@@ -49,7 +50,7 @@ def _cost(piece: str) -> float:
         return _signs(bare) if bare.isascii() else sum(map(_foreign, bare))
     if not any("A" <= c <= "z" for c in bare):
         return 0.2 + sum(map(_foreign, bare))
-    return _word(bare, letters) + (0.5 if piece[0] in ",|.@"  else 0.0 if piece[0].isspace() or piece[0].isalpha() else 0.06)
+    return _word(bare, letters) + (0.5 if piece[0] in ",|.@" else 0.0 if piece[0].isspace() or piece[0].isalpha() else 0.06)
 
 
 def _word(word: str, letters: int) -> float:
@@ -59,7 +60,7 @@ def _word(word: str, letters: int) -> float:
     vowels = sum(c in "aeiouyAEIOUYäöüéèêàáóíúôâăươ" for c in word)
     capitals = sum(map(str.isupper, word))
     unlikely = letters >= 4 and vowels < letters * 0.19
-    if unlikely or (1 < capitals and letters > 3):
+    if unlikely or (capitals > 1 and letters > 3):
         return max(1.0, letters / 1.8)
     rare = 0.18 if capitals else 0.05
     return 1.0 + foreign + max(0, letters - 5) * rare
