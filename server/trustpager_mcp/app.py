@@ -14,7 +14,7 @@ from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from . import __version__, meta_tools
+from . import __version__, meta_tools, result_resources
 from .callers import SILENT, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .credentials import Credential
@@ -111,9 +111,14 @@ class App:
             self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
         return self._upstream
 
+    @property
+    def caller(self) -> Credential:
+        """The credential of the request being handled, else the configured one."""
+        return current_credential.get() or self.credential
+
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
-        credential = credential or current_credential.get() or self.credential
+        credential = credential or self.caller
         key = credential.fingerprint
         if (known := self._sessions.get(key)) is not None:
             self._sessions.move_to_end(key)
@@ -191,8 +196,15 @@ def build_server(app: App) -> Server[Any]:
     async def on_call(_ctx: Any, params: Any) -> types.CallToolResult:
         session = await app.session()
         result = await session.call(params.name, params.arguments or {})
-        content: list[Any] = [types.TextContent(type="text", text=result.text)]
+        content: list[Any] = [types.TextContent(type="text", text=result.text), *result_resources.links(result.data)]
         return types.CallToolResult(content=content, is_error=result.is_error)
+
+    async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:
+        resources = result_resources.listed(app.presentation.store, app.caller.fingerprint)
+        return types.ListResourcesResult(resources=resources, ttl_ms=0, cache_scope="private")
+
+    async def on_read_resource(_ctx: Any, params: Any) -> types.ReadResourceResult:
+        return result_resources.contents(app.presentation.store, app.caller.fingerprint, str(params.uri))
 
     async def guard(ctx: Any, call_next: Any) -> Any:
         try:
@@ -219,6 +231,8 @@ def build_server(app: App) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=on_list,
         on_call_tool=on_call,
+        on_list_resources=on_list_resources,
+        on_read_resource=on_read_resource,
         get_tool_input_schema=schema_of,
     )
     server.middleware.append(guard)

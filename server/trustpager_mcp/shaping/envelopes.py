@@ -30,10 +30,10 @@ def unwrapped(payload: Any) -> Answer:
     beside: dict[str, Any] = {}
     paging: dict[str, Any] = {}
     value = payload
-    for _ in range(_MAX_DEPTH):
+    for depth in range(_MAX_DEPTH):
         if not isinstance(value, dict):
             break
-        name = _envelope_key(value)
+        name = _envelope_key(value, inside=depth > 0)
         if name is None:
             break
         rest = {k: v for k, v in value.items() if k != name}
@@ -67,12 +67,19 @@ def is_bulk(record: Any) -> bool:
     )
 
 
-def _envelope_key(value: dict[str, Any]) -> str | None:
+def _envelope_key(value: dict[str, Any], inside: bool) -> str | None:
+    """The key of what an envelope holds: `data`, or the only list, if it is named like one or all it is about."""
     if "data" in value:
         return "data"
-    lists = [k for k in _ROWS if isinstance(value.get(k), list)]
-    named = [k for k, v in value.items() if isinstance(v, list)]
-    return lists[0] if len(lists) == 1 and len(named) == 1 and "id" not in value else None
+    lists = [k for k, v in value.items() if isinstance(v, list)]
+    if len(lists) != 1 or "id" in value:
+        return None
+    name = lists[0]
+    if name in _ROWS:
+        return name
+    only_rows = all(isinstance(v, dict) for v in value[name]) and len(value[name]) > 0
+    others_are_paging = all(k in (name, *_PAGING, *_CURSOR, *_MORE, *_TOTAL) for k in value)
+    return name if inside and only_rows and others_are_paging else None
 
 
 def _first(values: dict[str, Any], names: tuple[str, ...]) -> Any:

@@ -27,8 +27,8 @@ _INVISIBLE = (
     r"\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\ue000-\uf8ff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
-_STRAY_JOINERS = f"(?<![^\\x00-\\x7f])[{_JOINERS}]|[{_JOINERS}](?![^\\x00-\\x7f])(?<!\ufe0f)|(?<=[{_JOINERS}])[{_JOINERS}]"
-_REMOVED = re.compile(f"{_ESCAPES}|{_INVISIBLE}|{_STRAY_JOINERS}")
+_JOINED = re.compile(f"[{_JOINERS}]+")
+_REMOVED = re.compile(f"{_ESCAPES}|{_INVISIBLE}")
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*")
 _FORGED = re.compile(rf"<(?=\s*/?\s*{MARK})", re.IGNORECASE)
 
@@ -38,8 +38,19 @@ def cleaned(text: str) -> tuple[str, int]:
     if _PLAIN.fullmatch(text):
         return (text, 0) if "<" not in text else (_FORGED.sub("‹", text), 0)
     normal = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    kept = _REMOVED.sub("", normal)
+    kept = _JOINED.sub(_joiner, _REMOVED.sub("", normal))
     return _FORGED.sub("‹", kept), len(normal) - len(kept)
+
+
+def _joiner(run: re.Match[str]) -> str:
+    """Joiners between letters or signs that use them (Persian, Devanagari, emoji) stay; runs that could hide data do not."""
+    before, after = run.string[run.start() - 1 : run.start()], run.string[run.end() : run.end() + 1]
+    if not before or before.isascii():
+        return ""
+    last = run[0] == "\ufe0f" or (after != "" and not after.isascii())
+    if last and (len(run[0]) == 1 or run[0] == "\ufe0f\u200d"):
+        return run[0]
+    return "\ufe0f" if run[0][0] == "\ufe0f" else ""
 
 
 def cleaned_value(value: Any, depth: int = 0) -> tuple[Any, int]:
