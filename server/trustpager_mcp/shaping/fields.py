@@ -17,6 +17,7 @@ CONCISE_TEXT = 800
 FULL_TEXT = 8_000
 _SMALLEST_TEXT = 100
 _TABLE_ROWS = 3
+_MANY_FIELDS = 1_000
 _MAX_NESTED = 4_000
 
 
@@ -138,6 +139,8 @@ def record(answer: Answer, view: View, payload: Any = None) -> Shaped:
         return Shaped(_scalar(whole, view), payload)
     chosen = _chosen(whole, view)
     limit = FULL_TEXT if view.detail == "full" or view.fields else CONCISE_TEXT
+    if len(chosen) > _MANY_FIELDS:
+        limit = _SMALLEST_TEXT
     while True:
         fields = _Fields(view, limit)
         for name, value in chosen.items():
@@ -171,7 +174,7 @@ def _text_result(text: str, view: View) -> str:
         handle := view.keep(Spilled("text", text, view.tool.name, media_type="text/plain"))
     ):
         notes.append(f'whole text: read_result("{handle}")')
-    return "\n".join([shown, *notes])
+    return "\n".join([shown or "(an empty text)", *notes])
 
 
 def _chosen(whole: dict[str, Any], view: View) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .budget import rows_that_fit
@@ -40,7 +42,7 @@ def table(answer: Answer, view: View, payload: Any = None, *, position: int = 0)
         if all(isinstance(r, dict) for r in rows):
             lines = _rows_of_records(rows, view, told, limit)
         else:
-            lines = _Lines(head=[], rows=[_cell(v, "", view, told, limit) for v in rows])
+            lines = _Lines(head=[], rows=_until_full(rows, view, partial(_single, view=view, told=told, limit=limit)))
         if rows_that_fit(lines.head + (lines.below or []), lines.rows[:1], view.limits):
             break
     return Shaped(_assembled(answer, view, lines, told, position), payload)
@@ -54,7 +56,6 @@ class _Lines:
     rows: list[str]
     below: list[str] | None = None
     outsiders: bool = True
-    columns: tuple[str, ...] = ()
 
 
 def _rows_of_records(rows: list[dict[str, Any]], view: View, told: _Told, limit: int) -> _Lines:
@@ -79,21 +80,43 @@ def _rows_of_records(rows: list[dict[str, Any]], view: View, told: _Told, limit:
         is_outsiders(c, next((v for r in rows[:25] if not is_empty(v := pick(r, c))), None), view.entity) for c in columns
     )
     if view.format == "json":
-        lines = [
-            compact({c: v for c in columns if not is_empty(v := _json_cell(pick(r, c), c, view, told, limit))}) for r in rows
-        ]
-        return _Lines(head, lines, below, outsiders, tuple(columns))
-    cells = [[_cell(pick(r, c), c, view, told, limit) for c in columns] for r in rows]
+        return _Lines(head, _until_full(rows, view, lambda r: _json_row(r, columns, view, told, limit)), below, outsiders)
+
+    def line(row: dict[str, Any]) -> str:
+        cells = [_cell(pick(row, c), c, view, told, limit) for c in columns]
+        if view.format == "markdown":
+            return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+        return ",".join(map(_quoted, cells))
+
     if view.format == "markdown":
         head += ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(columns)]
-        return _Lines(
-            head,
-            ["| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in cells],
-            below,
-            outsiders,
-        )
-    head.append(",".join(map(_quoted, titles)))
-    return _Lines(head, [",".join(map(_quoted, line)) for line in cells], below, outsiders, tuple(columns))
+    else:
+        head.append(",".join(map(_quoted, titles)))
+    return _Lines(head, _until_full(rows, view, line), below, outsiders)
+
+
+def _single(value: Any, view: View, told: _Told, limit: int) -> str:
+    """A row that is no record."""
+    if view.format == "json":
+        return compact(_json_cell(value, "", view, told, limit))
+    return _cell(value, "", view, told, limit).replace("\n", " ")
+
+
+def _until_full(rows: list[Any], view: View, line: Callable[[Any], str]) -> list[str]:
+    """The lines of the rows, no more than could ever fit."""
+    lines: list[str] = []
+    room = view.limits.characters
+    for row in rows:
+        lines.append(text := line(row))
+        room -= len(text) + 1
+        if room < 0:
+            break
+    return lines
+
+
+def _json_row(row: dict[str, Any], columns: list[str], view: View, told: _Told, limit: int) -> str:
+    cells = {c: _json_cell(pick(row, c), c, view, told, limit) for c in columns}
+    return compact({cleaned(k)[0]: v for k, v in cells.items() if not is_empty(v)})
 
 
 def _cell_limits(view: View) -> tuple[int, ...]:

@@ -11,8 +11,8 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.-]+)*;base64,([A-Za-z0-9+/=_-]{24,})")
-_BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])(?=[^\s]*[A-Z])(?=[^\s]*[a-z])(?=[^\s]*[0-9])[A-Za-z0-9+/_-]{160,}={0,2}")
-_WRAPPED_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,80}\r?\n){3,}[A-Za-z0-9+/]*={0,2}")
+_BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{160,}={0,2}")
+_WRAPPED_BASE64 = re.compile(r"^(?:[A-Za-z0-9+/]{60,80}\r?\n){3,}[A-Za-z0-9+/]*={0,2}", re.MULTILINE)
 _HISTORY = re.compile(
     r"^(?:>+ ?.*|On .{8,120} wrote:|Am .{8,120} schrieb.{0,80}:|Le .{8,120} a écrit ?:"
     r"|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}|From: .{3,120}\n(?:Sent|Date|To): .*)\s*$",
@@ -62,8 +62,15 @@ def without_base64(text: str) -> str:
         text = _DATA_URI.sub(lambda m: f"(base64 {m[1] or 'data'}, {len(m[2]) * 3 // 4} bytes, left out)", text)
     if len(text) < 160:
         return text
-    text = _WRAPPED_BASE64.sub(lambda m: f"(base64, {len(m[0]) * 3 // 4} bytes, left out)", text)
-    return _BASE64_RUN.sub(lambda m: f"(base64, {len(m[0]) * 3 // 4} bytes, left out)", text)
+    return _BASE64_RUN.sub(_bytes, _WRAPPED_BASE64.sub(_bytes, text))
+
+
+def _bytes(found: re.Match[str]) -> str:
+    """Encoded bytes hold capitals, small letters and digits; a long word or number holds one kind."""
+    run = found[0]
+    if any(map(str.isupper, run)) and any(map(str.islower, run)) and any(map(str.isdigit, run)):
+        return f"(base64, {len(run) * 3 // 4} bytes, left out)"
+    return run
 
 
 def folded(text: str) -> str:

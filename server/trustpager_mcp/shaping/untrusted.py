@@ -30,7 +30,7 @@ _INVISIBLE = (
 _JOINED = re.compile(f"[{_JOINERS}]+")
 _REMOVED = re.compile(f"{_ESCAPES}|{_INVISIBLE}")
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*")
-_FORGED = re.compile(rf"<(?=\s*/?\s*{MARK})", re.IGNORECASE)
+_FORGED = re.compile(rf"<(?=\s*(?:/\s*)?{MARK})", re.IGNORECASE)
 
 
 def cleaned(text: str) -> tuple[str, int]:

@@ -16,14 +16,14 @@ Kind = Literal["rows", "record", "text", "file"]
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that one result may hold. Estimates may be off by a tenth, so texts are fitted into nine tenths."""
+    """The most that one result may hold. Estimates may be off by a tenth, so texts are fitted into less."""
 
     tokens: int = 8_000
     characters: int = 40_000
 
     @property
     def fitted_tokens(self) -> int:
-        return self.tokens * 9 // 10
+        return self.tokens * 85 // 100
 
     @property
     def fitted_characters(self) -> int:

@@ -50,6 +50,10 @@ FLOODS: dict[str, Any] = {
     "random words": {"data": [{"id": str(i), "notes": WORDS} for i in range(40)]},
     "Chinese": {"data": {"id": "1", "notes": "您好，我们已经收到您关于安装太阳能系统的咨询。" * 10_000}},
     "a long list of texts": {"data": [PROSE] * 5_000},
+    "blanks after a bracket": {"data": {"id": "1", "notes": ("<" + " " * 200_000) * 3}},
+    "open tags": {"data": {"id": "1", "notes": "<p " * 100_000 + "<!--" * 50_000}},
+    "quotes and blank lines": {"data": {"id": "1", "notes": "> x\n\n" * 50_000 + "-" * 100_000}},
+    "a million of one letter in rows": {"data": [{"id": "1", "x": "A" * 1_000_000}] * 2},
     "a plain text": PROSE * 20_000,
     "a scalar": {"data": 5},
     "text beside the rows": {"data": [contact(1)], "meta_text": PROSE * 9_000, "more": [1] * 50_000},
@@ -98,7 +102,11 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, st.sampled_from(VIEWS), st.sampled_from(["list_contacts", "get_contact", "update_contact", "bulk_create_contacts"]))
+@given(
+    payload=JSON,
+    options=st.sampled_from(VIEWS),
+    tool=st.sampled_from(["list_contacts", "get_contact", "update_contact", "bulk_create_contacts"]),
+)
 @settings(deadline=None, max_examples=200)
 def test_any_answer_becomes_a_text_within_small_limits(
     payload: Any, options: dict[str, Any], tool: str, count_tokens: Count
