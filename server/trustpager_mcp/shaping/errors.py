@@ -11,7 +11,7 @@ from .tokens import estimate
 from .untrusted import cleaned, cleaned_value
 
 MAX_TOKENS = 300
-_FITTED = MAX_TOKENS * 85 // 100
+_FITTED = MAX_TOKENS * 3 // 4
 _LENGTHS = ((600, 500, 400), (400, 300, 300), (250, 180, 200), (150, 100, 120), (80, 60, 80), (40, 30, 40), (20, 0, 20))
 
 
@@ -22,8 +22,9 @@ def shape_error(error: ToolError) -> str:
     for message, detail, hint in _LENGTHS:
         text = _text(error, details, message, detail, hint)
         if estimate(text) <= _FITTED:
-            break
-    return text
+            return text
+    # No token is shorter than a byte.
+    return text.encode("utf-8", "replace")[: MAX_TOKENS - 20].decode("utf-8", "ignore") + "…"
 
 
 def _text(error: ToolError, details: str, message: int, detail: int, hint: int) -> str:

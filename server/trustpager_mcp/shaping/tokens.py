@@ -18,11 +18,12 @@ _PIECE = re.compile(
     r"|\s+(?![^\x00-\x7f])| ?[^\x00-\x7f]+|\s|."
 )
 _LONG_WORD = 24
+_RARE = "jkqvwxz"
 _SCRIPTS = (
     # first code point, tokens a character: how well the vocabulary knows the script
     (0x0000, 0.5), (0x0370, 0.45), (0x0400, 0.23), (0x0590, 0.35), (0x0600, 0.3), (0x0700, 0.6), (0x0900, 0.28),
     (0x0E00, 0.38), (0x0E80, 0.8), (0x1E00, 0.5), (0x2000, 1.1), (0x3000, 0.55), (0x3400, 0.66), (0xA000, 1.3), (0xAC00, 0.55),
-    (0xD7B0, 1.6), (0x10000, 3.9), (0x1F000, 1.7), (0x20000, 2.5), (0x30000, 3.8),
+    (0xD7B0, 1.6), (0x10000, 4.1), (0x1F000, 1.7), (0x20000, 2.5), (0x30000, 3.8),
 )  # fmt: skip
 _COMMON_PAIRS = frozenset(
     "ab ac ad ag ai al am an ap ar as at au ay ba be bl bo bu by ca ce ch ci ck cl co cr ct cu da de di do ds du ea "
@@ -65,10 +66,12 @@ def _cost(piece: str) -> float:
 def _word(word: str, letters: int) -> float:
     if letters > _LONG_WORD:
         return letters / 8.0 if len(set(word)) < 5 else letters / 2.0
-    foreign = 0.22 * sum(not c.isascii() for c in word)
+    foreign = 0.0 if word.isascii() else sum(map(_accented, word))
     vowels = sum(c in "aeiouyAEIOUYäöüéèêàáóíúôâăươ" for c in word)
     capitals = sum(map(str.isupper, word))
-    unlikely = letters >= 4 and vowels < letters * 0.17 - foreign * 9
+    unlikely = letters >= 4 and vowels < letters * 0.17 and foreign == 0
+    if letters == 3 and vowels == 0 and any(c in _RARE for c in word):
+        return 2.4
     if letters > 3:
         small = word.lower()
         strange = sum(a + b not in _COMMON_PAIRS for a, b in pairwise(small) if a.isascii() and b.isascii())
@@ -77,6 +80,13 @@ def _word(word: str, letters: int) -> float:
         return max(1.0, letters / 1.8)
     rare = 0.12 if capitals else 0.04
     return 1.0 + foreign + max(0, letters - 5) * rare
+
+
+def _accented(character: str) -> float:
+    code = ord(character)
+    if code < 0x80:
+        return 0.0
+    return 0.22 if code < 0x100 or code >= 0x1EA0 else 0.6 if code < 0x180 else 1.5
 
 
 def _signs(signs: str) -> float:

@@ -19,8 +19,8 @@ _BEFORE = ("previous", "previous_values", "before", "old_values", "old")
 _CHANGES = ("changes", "changed", "changed_fields", "diff")
 _DONE = ("created", "updated", "deleted", "moved", "succeeded")
 _TELLING = re.compile(
-    r"^(?:id|status|state|message|warnings?|notes?_?|.*(?:_url|url|secret|token|password|api_key|code|error|errors|warnings?|skipped"
-    r"|failed|count|credits\w*|balance|approval_id|run_id|job_id|expires_at|scheduled_for))$"
+    r"(?:id|status|message|code|error_code|balance|(?:.*_)?(?:url|secret|token|password|api_key|errors?|warnings?|skipped|failed"
+    r"|count|credits_\w+|approval_id|run_id|job_id|expires_at|scheduled_for))"
 )
 
 
@@ -55,7 +55,7 @@ def changed_fields(whole: dict[str, Any], sent: tuple[str, ...]) -> dict[str, An
             continue
         if key in before and before[key] != value:
             chosen[key] = f"{_word(before[key])} → {_word(value)}"
-        elif key in sent or key == name or key in _CHANGES or (_TELLING.match(key) and not is_empty(value)):
+        elif key in sent or key == name or key in _CHANGES or (_TELLING.fullmatch(key) and not is_empty(value)):
             chosen[key] = value if not is_empty(value) else "(cleared)"
     return chosen
 
