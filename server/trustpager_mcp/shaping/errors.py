@@ -21,7 +21,7 @@ def shape_error(error: ToolError) -> str:
     text = ""
     for message, detail, hint in _LENGTHS:
         text = _text(error, details, message, detail, hint)
-        if estimate(text) <= _FITTED:
+        if estimate(text) + sum(not c.isascii() for c in text) // 2 <= _FITTED:
             return text
     # No token is shorter than a byte.
     return text.encode("utf-8", "replace")[: MAX_TOKENS - 20].decode("utf-8", "ignore") + "…"

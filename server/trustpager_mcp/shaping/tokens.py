@@ -21,7 +21,7 @@ _LONG_WORD = 24
 _RARE = "jkqvwxz"
 _SCRIPTS = (
     # first code point, tokens a character: how well the vocabulary knows the script
-    (0x0000, 0.5), (0x0370, 0.45), (0x0400, 0.23), (0x0590, 0.35), (0x0600, 0.3), (0x0700, 0.6), (0x0900, 0.28),
+    (0x0000, 0.5), (0x0180, 1.6), (0x0370, 0.45), (0x0400, 0.23), (0x0590, 0.35), (0x0600, 0.3), (0x0700, 0.6), (0x0900, 0.28),
     (0x0E00, 0.38), (0x0E80, 0.8), (0x1E00, 0.5), (0x2000, 1.1), (0x3000, 0.55), (0x3400, 0.66), (0xA000, 1.3), (0xAC00, 0.55),
     (0xD7B0, 1.6), (0x10000, 4.1), (0x1F000, 1.7), (0x20000, 2.5), (0x30000, 3.8),
 )  # fmt: skip
@@ -67,6 +67,8 @@ def _word(word: str, letters: int) -> float:
     if letters > _LONG_WORD:
         return letters / 8.0 if len(set(word)) < 5 else letters / 2.0
     foreign = 0.0 if word.isascii() else sum(map(_accented, word))
+    if foreign > 0.5 * letters:
+        return max(1.0, 2.2 * foreign)
     vowels = sum(c in "aeiouyAEIOUYäöüéèêàáóíúôâăươ" for c in word)
     capitals = sum(map(str.isupper, word))
     unlikely = letters >= 4 and vowels < letters * 0.17 and foreign == 0
