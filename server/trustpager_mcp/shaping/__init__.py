@@ -7,8 +7,7 @@ Everything here is a pure function of the answer and a `View`; what is spilled o
 """
 
 from .errors import shape_error
-from .files import Download
 from .present import present
-from .view import Limits, Shaped, Spilled, View
+from .view import Download, Limits, Shaped, Spilled, View
 
 __all__ = ["Download", "Limits", "Shaped", "Spilled", "View", "present", "shape_error"]

@@ -15,24 +15,13 @@ from .images import dimensions, pdf_pages
 from .tables import table
 from .text import clipped
 from .untrusted import bounded, cleaned
-from .view import Shaped, Spilled, View
+from .view import Download, Shaped, Spilled, View
 
 PREVIEW_ROWS = 5
 _MAX_ROWS = 50_000
 _MAX_UNPACKED = 200 * 1024 * 1024
 _MAX_LISTED = 30
 _MAX_SHEETS = 5
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file that the API answered with. `rows` and `truncated` are what an export's headers say."""
-
-    name: str
-    content_type: str
-    content: bytes
-    rows: int | None = None
-    truncated: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import Any
 
 from .envelopes import is_bulk, unwrapped
 from .fields import record, text_answer
-from .files import Download, file_result
 from .tables import table
 from .text import clipped
 from .tokens import at_most
-from .view import Limits, Shaped, Spilled, View
+from .view import Download, Limits, Shaped, Spilled, View
 from .writes import written
 
 
@@ -33,6 +32,8 @@ def present(payload: Any, view: View) -> Shaped:
 
 def _shaped(payload: Any, view: View) -> Shaped:
     if isinstance(payload, Download):
+        from .files import file_result
+
         return file_result(payload, view)
     if isinstance(payload, str):
         return text_answer(payload, view, payload)

@@ -78,3 +78,14 @@ class Shaped:
 
     text: str
     data: Any = None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that the API answered with. `rows` and `truncated` are what an export's headers say."""
+
+    name: str
+    content_type: str
+    content: bytes
+    rows: int | None = None
+    truncated: bool = False
