@@ -86,6 +86,10 @@ class Credits(_Model):
     amount: float | None
     per: str = "call"
     minimum: float | None = None
+    counts: str | None = None
+    """The argument that tells how much: characters of a text, items of a list, or a number."""
+    unit: float = Field(default=1.0, gt=0)
+    """How many of what `counts` counts `amount` pays for."""
 
 
 class Paging(_Model):
@@ -122,6 +126,8 @@ class Tool(_Model):
     description: str = Field(min_length=1)
     intents: tuple[str, ...] = Field(min_length=3, max_length=6)
     scopes: tuple[str, ...]
+    any_scope: bool = False
+    """One of `scopes` opens the tool; which one a call needs stands in `also_needs`."""
     also_needs: tuple[AlsoNeeds, ...] = ()
     effect: Effect
     write: bool | None = None
@@ -136,8 +142,8 @@ class Tool(_Model):
     failure_prefixes: tuple[str, ...] = ()
     """A text answer that begins with one of these is an error although its status is 200."""
     paging: Paging | None = None
-    body: Literal["object", "array", "multipart"] = "object"
-    """`array`: the one body parameter is the whole body."""
+    body: Literal["object", "whole", "multipart"] = "object"
+    """`whole`: the one body parameter is the whole body."""
     returns: str | None = None
     """The entity of the answer: `contact` for one record, `contact[]` for a list."""
     poll: Poll | None = None

@@ -43,11 +43,11 @@ def build(tool: Tool, arguments: dict[str, Any], base_url: str = DEFAULT_BASE_UR
             query += [(parameter.wire, _text(v)) for v in (value if isinstance(value, list) else [value])]
         elif tool.body == "multipart":
             files.append((parameter.wire, _text(value)))
-        elif tool.body == "array":
+        elif tool.body == "whole":
             whole_body = value
         else:
             _put(body, parameter.wire, value)
-    if tool.body == "array":
+    if tool.body == "whole":
         json: Any = whole_body
     else:
         takes_body = tool.method in ("POST", "PUT", "PATCH") and tool.body == "object"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from urllib.parse import urlsplit
 
+from .credits import Period
 from .errors import ConfigurationError
+from .gate import CONFIRM_MODES, MIN_SECRET, Confirm
 from .request_builder import DEFAULT_BASE_URL
 
 SANDBOX_BASE_URL = "http://sandbox.local/functions/v1/api/v1"
@@ -18,6 +21,9 @@ class Settings:
 
     `result_tokens` and `result_characters` bound one result. `timezone` is the IANA zone that moments are shown in (None:
     UTC). `downloads` is the directory that files may be saved to.
+    `confirm`: who confirms irreversible calls; `confirm_secret` seals confirmations where replicas share them.
+    `credit_budget`: credits that a credential may spend in a `credit_period`; None is no limit.
+    `audit`: `off`, `stderr` or a file. docs/policy.md explains them.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -35,6 +41,12 @@ class Settings:
     result_characters: int = 40_000
     timezone: str | None = None
     downloads: str | None = None
+    confirm: Confirm = "client"
+    confirm_secret: str | None = field(default=None, repr=False)
+    credit_budget: float | None = None
+    credit_period: Period = "run"
+    audit: str = "off"
+    audit_arguments: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -43,10 +55,28 @@ class Settings:
         loopback = parts.hostname in ("localhost", "127.0.0.1", "::1", "sandbox.local")
         if parts.scheme == "http" and not loopback:
             raise ConfigurationError(f"the base URL {self.base_url!r} would send the API key unencrypted; use https")
-        if self.timeout <= 0:
+        if not self.timeout > 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
         if self.result_tokens < 1_000 or self.result_characters < 4_000:
             raise ConfigurationError(
                 f"a result of {self.result_tokens} tokens and {self.result_characters} characters is too small to say anything: "
                 "give at least 1000 tokens and 4000 characters"
             )
+        self._check_policy()
+
+    def _check_policy(self) -> None:
+        for name in ("scopes", "allow", "deny"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, (tuple, list)):
+                raise ConfigurationError(f"{name} is {value!r}; give a tuple of names like ('contacts', 'tasks')")
+        for name in ("sandbox", "read_only", "approvals", "audit_arguments"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}; give True or False")
+        if self.confirm not in CONFIRM_MODES:
+            raise ConfigurationError(f"confirm is {self.confirm!r}; give one of {', '.join(CONFIRM_MODES)}")
+        if self.credit_period not in ("run", "day"):
+            raise ConfigurationError(f"the credit period is {self.credit_period!r}; give run or day")
+        if self.confirm_secret is not None and len(self.confirm_secret) < MIN_SECRET:
+            raise ConfigurationError(f"the confirm secret has fewer than {MIN_SECRET} characters; give a long random one")
+        if self.credit_budget is not None and not (isfinite(self.credit_budget) and self.credit_budget >= 0):
+            raise ConfigurationError(f"the credit budget is {self.credit_budget:g}; give 0 or a positive number of credits")

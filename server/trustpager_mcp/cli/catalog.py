@@ -3,21 +3,79 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
+_DEAREST = 20
 
-@click.command()
+
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="The whole catalogue as JSON.")
-def catalog(as_json: bool) -> None:
+@click.option("--stats", is_flag=True, help="What the tools cost an agent that lists them, in tokens.")
+@click.pass_context
+def catalog(context: click.Context, as_json: bool, stats: bool) -> None:
     """List every tool, whatever the key may do."""
+    if context.invoked_subcommand is not None:
+        return
     from ..catalog import catalog_document, default_catalog, signature
 
     whole = default_catalog()
     if as_json:
         click.echo(json.dumps(catalog_document(whole)))
         return
+    if stats:
+        _print_stats()
+        return
     for toolset in whole.toolsets.values():
         click.echo(f"\n{toolset.title} ({toolset.toolset}): {toolset.summary}")
         for tool in toolset.tools:
             click.echo(f"  {signature(tool)} [{tool.effect}]")
+
+
+def _print_stats() -> None:
+    """Median, p95 and the dearest tools by tokens of name, title, description and input schema."""
+    import statistics
+
+    from ..app import mcp_tool
+    from ..catalog import default_catalog
+    from ..tokens import count_tokens, counter_name, tool_text
+
+    whole = default_catalog()
+    costs = sorted(((count_tokens(tool_text(mcp_tool(whole, name))), name) for name in whole.tools), reverse=True)
+    amounts = [tokens for tokens, _ in costs]
+    p95 = statistics.quantiles(amounts, n=20)[-1]
+    click.echo(f"{len(costs)} tools, {sum(amounts)} tokens ({counter_name()})")
+    click.echo(f"a tool: median {statistics.median(amounts):g}, p95 {p95:g}")
+    click.echo(f"The {_DEAREST} dearest:")
+    for tokens, name in costs[:_DEAREST]:
+        click.echo(f"{tokens:6}  {name}")
+
+
+@catalog.command()
+@click.argument("reference", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--accept", is_flag=True, help="Keep this reference's scopes and prose digests as the known ones.")
+def diff(reference: Path, as_json: bool, accept: bool) -> None:
+    """Show what a newer parsed REFERENCE adds, drops or changes against the definitions.
+
+    Exit status 1 when anything differs. --accept is for a checkout, after the definitions have been brought up to date.
+    """
+    from dataclasses import asdict
+
+    from ..catalog import default_catalog
+    from ..reference import RECORD, differences, known_record, read_reference, record
+
+    newer = read_reference(reference)
+    if accept:
+        RECORD.write_text(json.dumps(record(newer), indent=1, ensure_ascii=False) + "\n")
+    changes = differences(newer, default_catalog(), known_record())
+    if as_json:
+        click.echo(json.dumps([asdict(c) for c in changes]))
+    else:
+        for change in changes:
+            click.echo(str(change))
+        counts = {kind: sum(c.kind == kind for c in changes) for kind in ("added", "dropped", "changed")}
+        click.echo(", ".join(f"{n} {kind}" for kind, n in counts.items()))
+    sys.exit(1 if changes else 0)

@@ -69,7 +69,7 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
             problems[parameter.wire] = "must be a UUID"
     values = _query_values(tool, query, problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
-    if tool.body == "array":
+    if tool.body == "whole":
         _judge(next(iter(fields.values())), body, problems)
     else:
         body = _object(tool, fields, {} if body is None else body, problems)
