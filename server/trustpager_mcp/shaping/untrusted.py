@@ -94,8 +94,8 @@ def _has_long_text(value: Any, depth: int = 0) -> bool:
 
 
 def new_nonce() -> str:
-    """A name for this result's boundaries that nobody can guess."""
-    return secrets.token_hex(3)
+    """A name for this result's boundaries that nobody can foresee; six digits are two tokens."""
+    return str(100_000 + secrets.randbelow(900_000))
 
 
 def bounded(text: str, nonce: str) -> str:

@@ -17,7 +17,7 @@ from trustpager_mcp.shaping import View, present
 from trustpager_mcp.shaping.untrusted import cleaned
 
 LIST = default_catalog().tools["list_contacts"]
-BOUNDARY = re.compile(r"</?outsider-[0-9a-f]{6}>\n?")
+BOUNDARY = re.compile(r"</?outsider-[0-9]{6}>\n?")
 
 
 def page(rows: list[Any], **pagination: Any) -> dict[str, Any]:
