@@ -10,6 +10,7 @@ import anyio
 import calls
 import find
 import start
+import tokens as result_tokens
 from bpe_openai import get_encoding
 
 from trustpager_mcp.catalog import default_catalog
@@ -46,11 +47,7 @@ async def main() -> None:
         index.search(request)
         times.append((time.perf_counter() - started) * 1000)
     print(f"search: median {statistics.median(times):.2f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.2f} ms")
-    async with Toolkit(sandbox=True) as toolkit:
-        result = await toolkit.call("list_contacts", {"limit": 100})
-        raw = len(encoding.encode(json.dumps(result.data)))
-        shaped = len(encoding.encode(result.text))
-        print(f"100 contacts of the sandbox: {shaped} tokens, raw JSON {raw}: {shaped / raw:.1%}")
+    await result_tokens.main()
 
 
 if __name__ == "__main__":

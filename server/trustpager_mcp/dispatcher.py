@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from .credits import price
 from .definitions import Effect, Tool
 from .errors import ArgumentsError, NotAllowedError, ToolError, UnreachableError, UpstreamError
 from .event_stream import EventStream
+from .paging import walk
 from .polling import failed, where_to_look
 from .polling import wait_for as poll
 from .preview import preview
@@ -27,11 +29,12 @@ from .readers import Readers
 from .registry import Registry
 from .repeats import Flight, Outcome, Repeats, identity
 from .request_builder import DEFAULT_BASE_URL, Request, build
+from .results import Presentation, ReadRequest, read
 from .retries import Delivery, Sender
 from .safeguards import Safeguards
-from .shaping import shape, shape_error
+from .shaping import Download, Shaped, present, shape_error
+from .shaping.tokens import estimate
 from .targets import record_name, target_reader
-from .tokens import estimate_tokens
 from .upstream import Response, Upstream
 from .validation import prepare
 
@@ -92,6 +95,7 @@ class Dispatcher:
         base_url: str = DEFAULT_BASE_URL,
         safeguards: Safeguards | None = None,
         repeats: Repeats | None = None,
+        presentation: Presentation | None = None,
     ) -> None:
         self.registry = registry
         self._credential = credential
@@ -99,6 +103,7 @@ class Dispatcher:
         self._base_url = base_url
         self._repeats = repeats or Repeats()
         self._safe = safeguards or Safeguards()
+        self._presentation = presentation or Presentation()
         self._tenant = credential.fingerprint
 
     @cached_property
@@ -127,7 +132,7 @@ class Dispatcher:
                 record.failed(error)
                 result = failure(error)
             if self._safe.audit.on:
-                record.tokens = estimate_tokens(result.text)
+                record.tokens = estimate(result.text)
             return result
 
     def _prepared(
@@ -270,7 +275,7 @@ class Dispatcher:
         """What the agent reads, after waiting for the end of the operation if it asked for that."""
         if call.tool.poll is not None and call.options.wait_seconds and answer.status != 202:
             answer = await self._awaited(call, answer)
-        result = self._understood(call, answer)
+        result = await self._understood(call, answer)
         text = "\n".join(part for part in (answer.note, result.text, answer.footer) if part)
         return result if text == result.text else replace(result, text=text)
 
@@ -294,23 +299,47 @@ class Dispatcher:
             raise UpstreamError(f"{tool.name} was started and has failed.", code="OPERATION_FAILED", details=payload)
         return replace(answer, payload=payload, note=_progress_note(tool, payload, reader, where, options))
 
-    def _understood(self, call: Prepared, answer: Answer) -> Result:
+    async def _understood(self, call: Prepared, answer: Answer) -> Result:
         tool, payload = call.tool, answer.payload
         if answer.status == 202 and (held := held_approval(payload)):
             call.record.outcome = "queued"
             return Result(queued_text(tool, held, self.registry.visible), payload)
         if payload is None:
             return Result(f"Done: {tool.name} ({call.request.method} answered {answer.status}).")
-        if isinstance(payload, str):
-            return Result(payload, payload)
-        if isinstance(payload, FileAnswer):
-            payload = describe_file(payload)
-        entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
-        try:
-            shaped = shape(tool, payload, entity, call.options.fields)
-        except RecursionError:
-            raise UpstreamError(f"{tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+        if call.options.max_items:
+            payload = await walk(tool, call.request, payload, self._page_of(call), call.options.max_items)
+        shaped = self._presented(call, payload)
         return Result(shaped.text, shaped.data)
+
+    def _page_of(self, call: Prepared) -> Callable[[Request], Awaitable[Any]]:
+        async def page(request: Request) -> Any:
+            further = replace(call, request=request)
+            return (await self._answer(self._delivery(further), further)).payload
+
+        return page
+
+    def _presented(self, call: Prepared, payload: Any) -> Shaped:
+        """What the agent reads of an answer, within its budget; what does not fit is kept for this credential."""
+        options, body = call.options, call.request.json
+        view = self._presentation.view(
+            call.tool,
+            self.registry.catalog.entities.get((call.tool.returns or "").removesuffix("[]")),
+            self._tenant,
+            fields=options.fields,
+            detail=options.detail,
+            format=options.format,
+            sent=tuple(body) if isinstance(body, dict) else (),
+        )
+        if isinstance(payload, FileAnswer):
+            payload = Download(payload.name, payload.content_type, payload.content, payload.rows, payload.truncated)
+        try:
+            return present(payload, view)
+        except RecursionError:
+            raise UpstreamError(f"{call.tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+
+    def read_result(self, request: ReadRequest) -> Shaped:
+        """A part of an answer that was kept for this credential. Raises ToolError."""
+        return read(self._presentation, self._tenant, request)
 
 
 def check_options(tool: Tool, options: CallOptions) -> None:
@@ -334,16 +363,6 @@ def joined(tool: Tool, outcome: Outcome) -> Answer:
         "again=true sends it anew."
     )
     return replace(answer, note=note, footer="", credits=0.0)
-
-
-def describe_file(file: FileAnswer) -> dict[str, Any]:
-    """A file as data: name, type, size, and what an export says of itself."""
-    described: dict[str, Any] = {"file": file.name, "content_type": file.content_type, "bytes": len(file.content)}
-    if file.rows is not None:
-        described["rows"] = file.rows
-    if file.truncated:
-        described["truncated"] = True
-    return {"data": described}
 
 
 def failure(error: ToolError) -> Result:

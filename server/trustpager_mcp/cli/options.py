@@ -59,6 +59,10 @@ def connection_options(command: Any) -> Any:
         option("--audit", default="off", show_default=True, help="One JSON line a call to: off, stderr, or a file."),
         option("--audit-arguments", is_flag=True, help="Write argument values to the audit log; secrets never."),
         option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API request may take."),
+        option("--result-tokens", type=int, default=8_000, show_default=True, help="Most tokens of one result."),
+        option("--result-characters", type=int, default=40_000, show_default=True, help="Most characters of one result."),
+        option("--timezone", help="Zone to show moments in, like Australia/Sydney. Default: UTC."),
+        option("--downloads", metavar="DIR", help="Directory that files may be saved to. Default: kept as resources."),
     ]
     # fmt: on
     for decorate in reversed(options):

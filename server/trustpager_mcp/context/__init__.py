@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from .. import result_resources
 from ..profiles import used_toolsets
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def context_handlers(app: App) -> dict[str, Any]:
 
         session = await app.session()
         found = [types.Resource(uri=e.address, **_words(e)) for e in resources(session.registry)]
-        return types.ListResourcesResult(resources=found, ttl_ms=_LISTS_KEPT_MS, cache_scope="private")
+        kept = result_resources.listed(app.presentation.store, app.caller.fingerprint)
+        return types.ListResourcesResult(resources=kept + found, ttl_ms=0, cache_scope="private")
 
     async def on_list_resource_templates(_ctx: Any, _params: Any) -> types.ListResourceTemplatesResult:
         from .resources import templates
@@ -80,6 +82,8 @@ def context_handlers(app: App) -> dict[str, Any]:
 
         session = await app.session()
         address = str(params.uri)
+        if address.startswith(result_resources.SCHEME):
+            return result_resources.contents(app.presentation.store, app.caller.fingerprint, address)
         try:
             text, kind = await read(address, session.registry, session.dispatcher)
         except ToolError as error:

@@ -1,4 +1,4 @@
-"""The five tools through which an agent finds and calls all others: find, describe, and three executors."""
+"""The tools through which an agent finds and calls all others: find, describe, three executors; and read_result."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from ..search import SearchIndex
 from .describe import describe
 from .execute import EFFECT_OF, execute
 from .find import find, find_line, index_of_everything, toolset_index
+from .read import DESCRIPTION as _READ_ON
+from .read import NAME as READ_RESULT
+from .read import SCHEMA as _READ_ON_SCHEMA
+from .read import read_result
 
 __all__ = ["MetaTools", "find_line", "listed"]
 
@@ -79,6 +83,7 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
         if effect in effects:
             schema = _READ_SCHEMA if effect == "read" else _CALL_SCHEMA
             tools.append(_tool(name, name.replace("_", " ").capitalize(), texts[effect], schema, effect))
+    tools.append(_tool(READ_RESULT, "Read result", _READ_ON, _READ_ON_SCHEMA, "read"))
     return tools
 
 
@@ -113,7 +118,7 @@ class MetaTools:
 
     @staticmethod
     def knows(name: str) -> bool:
-        return name in ("find_tools", "describe_tool") or name in EFFECT_OF
+        return name in ("find_tools", "describe_tool", READ_RESULT) or name in EFFECT_OF
 
     async def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Result:
         """Run a meta tool; failures are Results with `is_error`."""
@@ -122,6 +127,8 @@ class MetaTools:
                 return find(self._search, self._registry, arguments, self._everything)
             if name == "describe_tool":
                 return describe(self._registry, arguments)
+            if name == READ_RESULT:
+                return read_result(self._dispatcher, arguments)
             return await execute(self._dispatcher, name, arguments, caller)
         except ToolError as error:
             return failure(error)
