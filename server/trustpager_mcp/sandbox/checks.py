@@ -97,7 +97,9 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
     if tool.response == "text":
         return body
     if tool.method == "POST":
-        body = {name: value for name, value in body.items() if value is not None}
+        # What is left out may be null, but a null that must be given says something (it clears a voice's mapping).
+        said = {name for name, p in fields.items() if p.required and p.nullable}
+        body = {name: value for name, value in body.items() if value is not None or name in said}
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
@@ -116,6 +118,8 @@ def _query_values(tool: Tool, query: list[tuple[str, str]], problems: dict[str, 
             problems[name] = "is not a parameter of this endpoint"
         elif parameter.type == "array":
             values.setdefault(name, []).append(text)
+        elif parameter.type == "any" and name in values:
+            values[name] = [*(values[name] if isinstance(values[name], list) else [values[name]]), text]
         elif text:
             values[name] = _typed(parameter, text)
     for name, value in values.items():
