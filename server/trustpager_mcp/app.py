@@ -141,8 +141,10 @@ class App:
         entries = data.get("tools") if isinstance(data, dict) else data
         if not isinstance(entries, list):
             return None
-        named = (s for e in entries if isinstance(e, dict) for s in e.get("required_scopes") or ())
-        return frozenset(str(s) for s in named) & self.catalog.scopes
+        required = [frozenset(map(str, e.get("required_scopes") or ())) for e in entries if isinstance(e, dict)]
+        # A tool that any of its scopes opens proves none of them.
+        either = {frozenset(t.scopes) for t in self.catalog.tools.values() if t.any_scope}
+        return frozenset(s for scopes in required if scopes not in either for s in scopes) & self.catalog.scopes
 
     async def aclose(self) -> None:
         if self._upstream is not None:

@@ -122,6 +122,8 @@ class Tool(_Model):
     description: str = Field(min_length=1)
     intents: tuple[str, ...] = Field(min_length=3, max_length=6)
     scopes: tuple[str, ...]
+    any_scope: bool = False
+    """One of `scopes` opens the tool; which one a call needs stands in `also_needs`."""
     also_needs: tuple[AlsoNeeds, ...] = ()
     effect: Effect
     write: bool | None = None

@@ -11,6 +11,7 @@ from ..errors import DefinitionError, TrustPagerError
 from .call import call
 from .catalog import catalog
 from .doctor import doctor
+from .install import install
 from .search import search
 from .serve import sandbox, serve
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, sandbox, catalog, search, call, doctor):
+for _command in (serve, sandbox, catalog, search, call, install, doctor):
     cli.add_command(_command)
 
 

@@ -31,6 +31,7 @@ def connection_options(command: Any) -> Any:
     """What every command that talks to the API takes."""
     options = [
         option("--api-key", help="Key of the workspace. Better set as a variable than typed."),
+        option("--api-key-from", help="Where the key rests: file:/path/to/key or keyring:name (`install` writes this)."),
         option("--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Whole base of the API."),
         option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
@@ -50,6 +51,11 @@ def make_app(tools: str, options: dict[str, Any]) -> App:
     """The App of the given options. Raises ConfigurationError for anything unknown."""
     from ..app import App
 
+    place = options.pop("api_key_from")
+    if place and not options["api_key"]:
+        from ..key_store import read_key
+
+        options["api_key"] = read_key(place)
     options["allow"] = options["allow"] or ()
     options["deny"] = options["deny"] or ()
     return App(Settings(tools=tools, **options))
