@@ -49,7 +49,10 @@ def audience(store: Store, segment: Record | None) -> list[Record]:
     pipelines, stages = _ids(segment, "pipeline_id"), _ids(segment, "stage_id")
     if pipelines or stages:
         chosen = [c for c in chosen if _stands_in(store, c, pipelines, stages)]
-    return list({c["email"].lower(): c for c in reversed(chosen)}.values())[::-1]
+    first: dict[str, Record] = {}
+    for contact in chosen:
+        first.setdefault(contact["email"].lower(), contact)
+    return list(first.values())
 
 
 def _ids(segment: Record, name: str) -> set[str]:
