@@ -14,6 +14,7 @@ from ..seed import Seeder
 from ..world import Job, Listener
 from . import (
     activities,
+    automations,
     companies,
     contacts,
     opportunities,
@@ -22,6 +23,7 @@ from . import (
     products,
     search,
     tasks,
+    trigger_schemas,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -34,6 +36,8 @@ MODULES: tuple[ModuleType, ...] = (
     products,
     activities,
     tasks,
+    automations,
+    trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
