@@ -50,9 +50,7 @@ def _tool(tool: dict[str, Any]) -> str:
 
 def main(arguments: list[str]) -> int:
     check = "--check" in arguments
-    wanted = {
-        data_directory("tools") / f"{toolset.toolset}.json": render(toolset) for toolset in load_toolsets()
-    }
+    wanted = {data_directory("tools") / f"{toolset.toolset}.json": render(toolset) for toolset in load_toolsets()}
     format_file = Path(__file__).parents[1] / "schemas" / "toolset.schema.json"
     wanted[format_file] = json.dumps(Toolset.model_json_schema(by_alias=True), indent=1) + "\n"
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text() != text]

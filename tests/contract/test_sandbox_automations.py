@@ -33,7 +33,9 @@ async def outbox(api: Api) -> list[dict[str, Any]]:
 async def a_deal(api: Api, **fields: Any) -> dict[str, Any]:
     who = {"first_name": "Jane", "last_name": "Ford", "email": "jane@ford.example", "phone": "+61400000001"}
     contact = await api.ok("POST", "/contacts", who, status=201)
-    deal: dict[str, Any] = await api.ok("POST", "/opportunities", {"name": "Roof", "contact_id": contact["id"], **fields}, status=201)
+    deal: dict[str, Any] = await api.ok(
+        "POST", "/opportunities", {"name": "Roof", "contact_id": contact["id"], **fields}, status=201
+    )
     return deal
 
 
@@ -288,7 +290,7 @@ async def test_one_action_runs_alone_and_needs_the_scope_of_triggering() -> None
     path = f"/automations/{made['id']}/actions/{made['actions'][0]['id']}/execute"
     result = await api.ok("POST", path, {"trigger_data": {"contact": {"first_name": "Jane"}}})
     assert (result["status"], result["action_type"]) == ("completed", "add_tasks")
-    assert [t["title"] for t in await api.get("/tasks", limit=2)][0] == "alone"
+    assert (await api.get("/tasks", limit=2))[0]["title"] == "alone"
     assert await api.get(f"/automations/{made['id']}/runs") == []
     key = (await api.ok("POST", "/__sandbox/keys", {"scopes": ["automations:write"]}, status=201))["key"]
     error = await api.as_key(key).error("POST", path, {}, status=403)

@@ -14,6 +14,8 @@ from ..seed import Seeder
 from ..world import Job, Listener
 from . import (
     activities,
+    auto_queues,
+    auto_schedules,
     automations,
     companies,
     contacts,
@@ -37,6 +39,8 @@ MODULES: tuple[ModuleType, ...] = (
     activities,
     tasks,
     automations,
+    auto_queues,
+    auto_schedules,
     trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
