@@ -12,7 +12,7 @@ from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-SERVED = (*CORE, "automations", "auto_queues", "auto_schedules", "trigger_schemas")
+SERVED = (*CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

@@ -126,7 +126,7 @@ def page(
     limit = call.query.get("limit", DEFAULT_LIMIT)
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
-    if (cursor := call.query.get("cursor")) is not None:
+    if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:
         after = _place(call.tool.name, cursor)
         try:
             rest = [pair for pair in placed if pair[0] > after]

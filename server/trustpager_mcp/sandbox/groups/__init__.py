@@ -26,6 +26,7 @@ from . import (
     search,
     tasks,
     trigger_schemas,
+    work_orders,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -38,6 +39,7 @@ MODULES: tuple[ModuleType, ...] = (
     products,
     activities,
     tasks,
+    work_orders,
     automations,
     auto_queues,
     auto_schedules,
