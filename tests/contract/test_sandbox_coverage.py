@@ -11,21 +11,28 @@ from tests.contract.test_sandbox_support import NOBODY, make
 from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
-SERVED = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+SERVED = (*CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
 def body_of(tool: Tool) -> dict[str, Any] | None:
     samples: dict[str, Any] = {
         "uuid": NOBODY, "array": [NOBODY], "object": {}, "number": 1, "integer": 1, "boolean": True, "email": "a@b.example",
-        "phone": "+61412345678", "string": "x",
+        "phone": "+61412345678", "string": "x", "cron": "0 9 * * *", "date": "2026-06-17", "time": "10:00",
+        "datetime": "2026-06-17T00:00:00Z", "timezone": "Australia/Perth",
     }  # fmt: skip
     fields = [p for p in tool.parameters if p.location == "body" and p.required]
     return {p.wire: p.enum[0] if p.enum else samples[p.type] for p in fields} if tool.method != "GET" else None
 
 
-def test_the_eight_groups_are_defined_whole() -> None:
-    assert len(TOOLS) == 104
+def test_the_eight_core_groups_are_defined_whole() -> None:
+    assert sum(len(toolset.tools) for toolset in load_toolsets() if toolset.toolset in CORE) == 104
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
+def test_every_tool_of_a_served_group_has_a_handler(tool: Tool) -> None:
+    assert tool.name in HANDLERS
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)

@@ -99,7 +99,9 @@ async def test_attachments_go_by_gmail_only_must_be_base64_and_stay_below_25_mb(
     assert "25 MB" in (await api.error("POST", "/email/send", {**body, "attachments": [large]}))["message"]
 
 
-@pytest.mark.parametrize("wrong", [{"to_email": "jo"}, {"cc": "a@b.example; c@d.example"}, {"email_config_id": NOBODY}, {"subject": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"to_email": "jo"}, {"cc": "a@b.example; c@d.example"}, {"email_config_id": NOBODY}, {"subject": 1}]
+)
 async def test_a_wrong_field_sends_nothing(wrong: dict[str, object]) -> None:
     api = make()
     assert (await api.error("POST", "/email/send", {**LETTER, **wrong}))["code"] == "VALIDATION_ERROR"

@@ -1,7 +1,8 @@
 """Behaviour per resource group: one module each.
 
-A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `seed` (its part of the practice
-workspace) and `CHECKS` by tool name: what a body is judged by before its definition, for error codes of the group's own.
+A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
+events bring), `seed` (its part of the practice workspace) and `CHECKS` by tool name: what a body is judged by before its
+definition, for error codes of the group's own.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import Any
 
 from ..engine import Handler
 from ..seed import Seeder
-from ..world import Job
+from ..world import Job, Listener
 from . import (
     activities,
     agent_calls,
     agent_knowledge_bases,
     agents,
+    auto_queues,
+    auto_schedules,
+    automations,
     companies,
     contacts,
     crm_templates,
@@ -37,7 +41,9 @@ from . import (
     sms,
     tasks,
     transcripts,
+    trigger_schemas,
     voices,
+    work_orders,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -65,8 +71,14 @@ MODULES: tuple[ModuleType, ...] = (
     memory,
     lead_generation,
     initiatives,
+    work_orders,
+    automations,
+    auto_queues,
+    auto_schedules,
+    trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
+LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
 SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}
