@@ -83,15 +83,15 @@ def check_alias(connection: Record, alias: str) -> str:
     raise ApiError(400, "ALIAS_NOT_CONNECTED", message, {"send_as_aliases": known})
 
 
-def new_thread(world: World, mail: Mail, automated: bool = False) -> Record:
-    """A conversation with the mail's people, linked to what it is about."""
+def new_thread(world: World, mail: Mail, *, automated: bool = False, about: str | None = None) -> Record:
+    """A conversation linked to what the mail is about: its records, and the contact with its outer address."""
     store = world.store
     thread = world.fresh({
         "subject": mail.subject, "participants": [], "status": "active", "is_read": True, "is_automated": automated,
         "last_message_at": None, "last_message_direction": None, "snippet": None, "message_count": 0,
     })  # fmt: skip
     store.add("email_thread", [thread])
-    contact = store.get("contact", mail.contact_id or "") or by_email(store, mail.to_email)
+    contact = store.get("contact", mail.contact_id or "") or by_email(store, about or mail.to_email)
     linked = {"contact": contact["id"] if contact else None, "opportunity": mail.deal_id, "company": mail.customer_id}
     for kind, record_id in linked.items():
         if record_id:
@@ -101,8 +101,8 @@ def new_thread(world: World, mail: Mail, automated: bool = False) -> Record:
 
 def add_message(world: World, thread: Record, direction: str, mail: Mail) -> Record:
     """A message at the end of a thread, which then says so."""
-    named = [a["filename"] for a in mail.attachments]
     if direction == "outbound":
+        named = [a["filename"] for a in mail.attachments]
         files: Record = {"has_attachment": bool(named), "attachment_filename": ", ".join(named) or None}
     else:
         files = {"attachments": [{k: a.get(k) for k in ("name", "mimeType", "size")} for a in mail.attachments]}
@@ -192,6 +192,9 @@ def _settle(world: World) -> None:
         at = world.clock.iso()
         verdict = {"delivered": {"delivered_at": at}, "bounced": {"error_message": "550 5.1.1 mailbox does not exist"}}
         world.store.save("email_log", {**log, "status": status, "updated_at": at, **verdict.get(status, {})})
+        if status == "bounced":
+            reason = {"bounce_type": "hard", "bounce_reason": verdict["bounced"]["error_message"]}
+            world.emit("email_bounced", {"recipient_email": log["recipient_email"], "subject": log["subject"], **reason})
         if status != "delivered":
             unsubscribe(world, log["recipient_email"], "hard_bounce" if status == "bounced" else "complaint")
 

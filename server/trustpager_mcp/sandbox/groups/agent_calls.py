@@ -81,8 +81,15 @@ def _progress(world: World) -> None:
         if record["call_status"] == "registered" and seconds:
             talking = {"call_status": "ongoing", "started_at": world.clock.iso(), "due_at": world.clock.later(seconds)}
             world.store.save("agent_call", {**record, **talking})
+            world.emit("call_started", _event(record))
         else:
             _end(world, record, reason, seconds)
+
+
+def _event(record: Record) -> Record:
+    """What an automation learns of a call."""
+    names = ("call_id", "direction", "from_number", "to_number", "contact_id")
+    return {**{k: record[k] for k in names}, "voice_agent_id": record["agent_id"]}
 
 
 def _script(world: World, record: Record, reason: str) -> str | None:
@@ -140,6 +147,12 @@ def _end(world: World, record: Record, reason: str, seconds: int) -> None:
             store.link("transcript_contact", transcript["id"], contact["id"])
         for deal in deals:
             store.link("transcript_opportunity", transcript["id"], deal["id"])
+
+    event = {**_event(ended), "duration_seconds": seconds}
+    world.emit("call_ended", event)
+    if text:
+        analysis = {"call_summary": text.splitlines()[-1], "user_sentiment": "Neutral", "custom_analysis": {}}
+        world.emit("call_analyzed", {**event, "call_status": states.get(reason, "completed"), **analysis})
 
 
 def _get(call: Call) -> Answer:
