@@ -13,16 +13,19 @@ from collections.abc import Iterable, Sequence
 _IDLE = frozenset(
     "a about all am an and any are as at be been but by can could did do does for from had has have he her him his how i if "
     "in is it its me my of on or our out she should so than that the their them there they this to up us was we were what "
-    "when where which who why will with would you your".split()
+    "when where which who why will with would you your long many much often somebody someone".split()
 )
 _GROUPS = (
     "price pricing cost fee charge expensive cheap cheaper dollar quote", "refund return reimburse", "call phone ring telephone",
     "email mail message", "buy purchase order", "begin start", "end finish complete", "fix repair service maintain",
     "guarantee warranty", "holiday vacation leave", "customer client", "quick fast urgent soon", "cancel terminate stop",
     "pay payment instalment finance", "install installation fit", "visit appointment booking meeting", "objection concern worry",
-    "prefer preference like", "competitor rival", "hour open opening",
+    "prefer preference like", "competitor rival", "hour open opening", "complain complaint unhappy dissatisfied angry",
 )  # fmt: skip
 _ENDINGS = ("ations", "ation", "ings", "ing", "ments", "ment", "ies", "ied", "ers", "er", "ed", "es", "s", "y", "e")
+
+
+_TITLE = 0.2
 
 
 def _stem(word: str) -> str:
@@ -41,8 +44,15 @@ def terms(text: str) -> list[str]:
     return [_MEANINGS.get(stem, stem) for stem in map(_stem, words)]
 
 
-def rank(question: str, texts: Sequence[str]) -> list[float]:
-    """How much each text has to do with the question, 0 to 1."""
+def rank(question: str, texts: Sequence[str], titles: Sequence[str] | None = None) -> list[float]:
+    """How much each text has to do with the question, 0 to 1; where there are titles, they count for a part of it."""
+    scores = _coverage(question, texts)
+    if titles is None:
+        return scores
+    return [round((1 - _TITLE) * s + _TITLE * t, 4) for s, t in zip(scores, _coverage(question, titles), strict=True)]
+
+
+def _coverage(question: str, texts: Sequence[str]) -> list[float]:
     asked = set(terms(question))
     spoken = [set(terms(text)) for text in texts]
     weight = {term: _rarity(term, spoken) for term in asked}

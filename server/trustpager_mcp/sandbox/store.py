@@ -124,11 +124,11 @@ class Store:
             self._drop_indexes(kind)
             return known
 
-    def all(self, kind: str, **equal: Any) -> list[Record]:
+    def all(self, kind: str, /, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""
         return [r for _, r in self.numbered(kind, **equal)]
 
-    def numbered(self, kind: str, **equal: Any) -> list[tuple[int, Record]]:
+    def numbered(self, kind: str, /, **equal: Any) -> list[tuple[int, Record]]:
         """Like `all`, each with its sequence number, which orders pages stably."""
         with self._lock:
             rows = self._rows(kind)

@@ -48,7 +48,9 @@ def _search(call: Call) -> Answer:
     """Best first; what is returned counts as used once more."""
     body = call.body
     entries = call.store.all("knowledge_entry", **{k: body[k] for k in ("category",) if k in body})
-    scores = rank(body["query"], [f"{e['title']} {e['content']} {' '.join(e['tags'])}" for e in entries])
+    scores = rank(
+        body["query"], [f"{e['title']} {e['content']} {' '.join(e['tags'])}" for e in entries], [e["title"] for e in entries]
+    )
     found = sorted(zip(scores, entries, strict=True), key=lambda pair: -pair[0])
     chosen = [(score, e) for score, e in found if score >= max(body.get("threshold", _THRESHOLD), 0.0001)][
         : body.get("limit", _LIMIT)
