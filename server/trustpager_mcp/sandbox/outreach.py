@@ -52,7 +52,9 @@ def next_action_at(store: Store, enrolment: Record) -> str | None:
     since = moment(enrolment["last_action_at"])
     assert since is not None
     due = (since + timedelta(days=step["delay_days"])).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return max(due, enrolment["held_until"] or due)
+    initiative = store.get("initiative", enrolment["initiative_id"]) or {}
+    # What became due while the sequence was not active is due from its activation on.
+    return max(due, enrolment["held_until"] or due, initiative.get("activated_at") or due)
 
 
 def _next_step(store: Store, enrolment: Record) -> Record | None:

@@ -50,13 +50,18 @@ def _list(call: Call) -> Answer:
 
 def _create(call: Call) -> Answer:
     defaults = {"description": None, "daily_send_cap": None, "status": "draft"}
-    record = call.fresh({**defaults, **call.body})
+    record = call.fresh({**defaults, **call.body, "activated_at": None})
+    if record["status"] == "active":
+        record["activated_at"] = record["created_at"]
     call.store.add("initiative", [record])
     return Answer(_whole(call.store, record), status=201)
 
 
 def _update(call: Call) -> Answer:
-    return Answer(_whole(call.store, change(call, "initiative", call.must("initiative"), call.body)))
+    initiative, changes = call.must("initiative"), dict(call.body)
+    if changes.get("status") == "active" != initiative["status"]:
+        changes["activated_at"] = call.clock.iso()
+    return Answer(_whole(call.store, change(call, "initiative", initiative, changes)))
 
 
 def _delete(call: Call) -> Answer:
@@ -202,8 +207,9 @@ def seed(s: Seeder) -> None:
     """A paused sequence with leads half-way, and a draft."""
     connection = s.store.all("gmail_connection")[-1]
     user_id = connection["user_id"]
-    paused = s.record(30, name="Builders in Sydney", description="Win builders as partners", daily_send_cap=20, status="paused")
-    draft = s.record(5, name="Strata managers", description=None, daily_send_cap=None, status="draft")
+    paused = s.record(30, name="Builders in Sydney", description="Win builders as partners", daily_send_cap=20, status="paused",
+                      activated_at=s.time(30))  # fmt: skip
+    draft = s.record(5, name="Strata managers", description=None, daily_send_cap=None, status="draft", activated_at=None)
     s.store.add("initiative", [paused, draft])
     email = {
         "gmail_connection_id": connection["id"],
