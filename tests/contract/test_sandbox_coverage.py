@@ -12,7 +12,12 @@ from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-SERVED = (*CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
+WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
+REACH = (
+    "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
+    "knowledge", "memory", "lead_generation",
+)  # fmt: skip
+SERVED = (*CORE, *WORK, *REACH)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
@@ -20,7 +25,7 @@ def body_of(tool: Tool) -> dict[str, Any] | None:
     samples: dict[str, Any] = {
         "uuid": NOBODY, "array": [NOBODY], "object": {}, "number": 1, "integer": 1, "boolean": True, "email": "a@b.example",
         "phone": "+61412345678", "string": "x", "cron": "0 9 * * *", "date": "2026-06-17", "time": "10:00",
-        "datetime": "2026-06-17T00:00:00Z", "timezone": "Australia/Perth",
+        "datetime": "2026-06-17T00:00:00Z", "timezone": "Australia/Perth", "url": "https://audio.example/a.mp3",
     }  # fmt: skip
     fields = [p for p in tool.parameters if p.location == "body" and p.required]
     return {p.wire: p.enum[0] if p.enum else samples[p.type] for p in fields} if tool.method != "GET" else None
