@@ -124,6 +124,8 @@ def page(
     between pages neither repeat others nor hide them.
     """
     limit = call.query.get("limit", DEFAULT_LIMIT)
+    if limit < 1:
+        raise invalid("limit must be at least 1", field="limit")
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
     if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:

@@ -148,8 +148,14 @@ def put_out(world: World, mail: Mail) -> Record:
 
 
 def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
-    """Send one message, in a thread or a new one; what the sending endpoints answer."""
-    put_out(world, mail)
+    """Send one message, in a thread or a new one; what the sending endpoints answer.
+
+    Raises 422 EMAIL_LOG_FAILED for addresses with log-failed before the @: the mail has left, its records are missing.
+    """
+    left = put_out(world, mail)
+    if "log-failed" in mail.to_email.lower().partition("@")[0]:
+        reason = "the email was delivered, but it could not be logged; do not send it again"
+        raise ApiError(422, "EMAIL_LOG_FAILED", reason, {"message_id": left["id"]})
     thread = thread or new_thread(world, mail, automated=mail.email_type != "manual")
     message = add_message(world, thread, "outbound", mail)
     log = write_log(world, mail, thread["id"], message["message_id"])

@@ -44,22 +44,22 @@ def opted_out(store: Store, lead: Record) -> bool:
     return any(c.get("email_unsubscribed") for c in known)
 
 
-def next_action_at(store: Store, enrolment: Record) -> str | None:
+def next_action_at(initiative: Record, steps: list[Record], enrolment: Record) -> str | None:
     """When the enrolment's next step is due; None when it has no next step or is over."""
-    step = _next_step(store, enrolment)
+    step = _next_step(steps, enrolment)
     if enrolment["status"] != "active" or step is None:
         return None
     since = moment(enrolment["last_action_at"])
     assert since is not None
     due = (since + timedelta(days=step["delay_days"])).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    initiative = store.get("initiative", enrolment["initiative_id"]) or {}
     # What became due while the sequence was not active is due from its activation on.
-    return max(due, enrolment["held_until"] or due, initiative.get("activated_at") or due)
+    return max(due, enrolment["held_until"] or due, initiative["activated_at"] or due)
 
 
-def _next_step(store: Store, enrolment: Record) -> Record | None:
-    number = enrolment["current_step"] + 1
-    return next((s for s in steps_of(store, enrolment["initiative_id"]) if s["step_number"] == number), None)
+def _next_step(steps: list[Record], enrolment: Record) -> Record | None:
+    """The steps are numbered from 1 without gaps."""
+    done: int = enrolment["current_step"]
+    return steps[done] if done < len(steps) else None
 
 
 def _waiting(store: Store, only: str | None = None) -> list[tuple[str, Record, Record]]:
@@ -67,8 +67,9 @@ def _waiting(store: Store, only: str | None = None) -> list[tuple[str, Record, R
     rows = []
     for initiative in store.all("initiative", status="active"):
         if only in (None, initiative["id"]):
+            steps = steps_of(store, initiative["id"])
             for enrolment in reversed(store.all("enrolment", initiative_id=initiative["id"], status="active")):
-                if (at := next_action_at(store, enrolment)) is not None:
+                if (at := next_action_at(initiative, steps, enrolment)) is not None:
                     rows.append((at, initiative, enrolment))
     return sorted(rows, key=lambda row: row[0])
 
@@ -98,7 +99,7 @@ def dispatch(world: World, only: str | None = None, *, dry_run: bool = False) ->
         due = moment(at)
         if due is None or due > now:
             break
-        step = _next_step(store, enrolment)
+        step = _next_step(steps_of(store, initiative["id"]), enrolment)
         assert step is not None
         sent_today = used.setdefault(initiative["id"], _sent_on(store, initiative["id"], now))
         task = {"initiative_id": initiative["id"], "enrolment_id": enrolment["id"], "step_number": step["step_number"]}
@@ -144,7 +145,7 @@ def _do(world: World, enrolment: Record, step: Record) -> tuple[str, str | None]
     store.add("outreach_action", [world.fresh({**done, "action_type": step["action_type"]})])
     now = world.clock.iso()
     after = {**enrolment, "current_step": step["step_number"], "last_action_at": now, "held_until": None, "updated_at": now}
-    if _next_step(store, after) is None:
+    if _next_step(steps_of(store, enrolment["initiative_id"]), after) is None:
         after |= {"status": "completed", "completed_at": now}
     store.save("enrolment", after)
     return word, None

@@ -11,7 +11,7 @@ from .store import Record, Store
 STARS = {"two": 2.0, "twoAndHalf": 2.5, "three": 3.0, "threeAndHalf": 3.5, "four": 4.0, "fourAndHalf": 4.5}
 _AREA_CODES = {"NSW": "2", "VIC": "3", "QLD": "7", "WA": "8", "SA": "8", "TAS": "3"}
 _SUFFIXES = ("Co", "Group", "Services", "Pty Ltd", "& Sons", "Experts", "Direct", "Solutions")
-_UNIVERSE = 560
+_UNIVERSE, _KNOWN = 560, 100
 
 
 def domain(website: str | None) -> str:
@@ -33,8 +33,9 @@ def businesses(query: str, location: str, store: Store) -> list[Record]:
         (c for c in CITIES if c[0].lower() in location.lower()), (location.split(",")[0].strip(), "NSW", "2000")
     )
     category = trade(query)
-    known = [c for c in reversed(store.all("company")) if c.get("website")]
-    reachable = [c for c in reversed(store.all("contact")) if c.get("phone")]
+    # The oldest only: what joins the CRM later must not change what the map shows.
+    known = [c for c in reversed(store.all("company")) if c.get("website")][:_KNOWN]
+    reachable = [c for c in reversed(store.all("contact")) if c.get("phone")][:_KNOWN]
     found: list[Record] = []
     for i in range(_UNIVERSE):
         if found and rng.random() < 0.03:

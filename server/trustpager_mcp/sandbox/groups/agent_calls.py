@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from uuid import uuid4
 
 from ..engine import Answer, Call, Handler, everything
 from ..errors import invalid, not_found
@@ -42,7 +43,7 @@ def _call(call: Call) -> Answer:
     ]
     contacts = by_phone(call.store, call.body["to_number"])
     record = call.fresh({
-        "call_id": f"call_{random.Random(call.clock.iso()).getrandbits(96):024x}", "agent_id": agent["id"],
+        "call_id": f"call_{uuid4().hex[:24]}", "agent_id": agent["id"],
         "agent_name": agent["agent_name"], "direction": "outbound", "from_number": from_number,
         "to_number": call.body["to_number"], "phone_number_id": number["id"],
         "contact_id": contacts[0]["id"] if contacts else None, "call_status": "registered", "duration_ms": 0,
@@ -63,9 +64,9 @@ def _brief(record: Record) -> Record:
     return {k: v for k, v in _view(record).items() if k not in _SHOWN_IN_LIST}
 
 
-def _outcome(number: str, agent_id: str) -> tuple[str, int]:
+def _outcome(number: str, agent: str) -> tuple[str, int]:
     """Who picks up, and for how many seconds: the same for the same number and agent."""
-    rng = random.Random(f"{agent_id}/{number}")
+    rng = random.Random(f"{agent}/{number}")
     chance = rng.random()
     if chance < 0.15:
         return "dial_no_answer", 0
@@ -74,10 +75,15 @@ def _outcome(number: str, agent_id: str) -> tuple[str, int]:
     return rng.choice(["user_hangup", "agent_hangup"]), rng.randint(40, 420)
 
 
+def _next(world: World) -> str | None:
+    due = (earliest(world, "agent_call", call_status=status) for status in ("registered", "ongoing"))
+    return min((at for at in due if at is not None), default=None)
+
+
 def _progress(world: World) -> None:
     """Ringing calls are answered or not; talks come to their end."""
     for record in take_due(world, "agent_call"):
-        reason, seconds = _outcome(record["to_number"], record["agent_id"])
+        reason, seconds = _outcome(record["to_number"], record["agent_name"])
         if record["call_status"] == "registered" and seconds:
             talking = {"call_status": "ongoing", "started_at": world.clock.iso(), "due_at": world.clock.later(seconds)}
             world.store.save("agent_call", {**record, **talking})
@@ -167,7 +173,7 @@ HANDLERS: dict[str, Handler] = {
     "list_agent_calls": lambda c: everything([_brief(r) for r in c.store.all("agent_call", agent_id=voice_agent(c)["id"])]),
     "get_agent_call": _get,
 }
-JOBS = (Job(lambda world: earliest(world, "agent_call"), _progress),)
+JOBS = (Job(_next, _progress),)
 
 
 def seed(s: Seeder) -> None:

@@ -228,7 +228,7 @@ def seed(s: Seeder) -> None:
         if not contact or not contact["email"]:
             continue
         subject, text = _SUBJECTS[place % len(_SUBJECTS)]
-        age = 120 - place * 2.5
+        age = 115 - place * 2.56
         exchange = s.rng.randint(1, 4)
         thread = s.record(age, subject=subject, is_automated=place % 6 == 5, status="archived" if place % 9 == 8 else "active")
         own: list[Record] = []

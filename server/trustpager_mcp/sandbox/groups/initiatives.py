@@ -160,20 +160,21 @@ def _enrol(call: Call) -> Answer:
         for r in fresh if not opted_out(call.store, r)
     ]  # fmt: skip
     call.store.add("enrolment", enrolled)
-    shown = [_enrolment(call.store, e) for e in enrolled]
+    shown = [_enrolment(call.store, initiative, e) for e in enrolled]
     return Answer({"enrolled": len(enrolled), "skipped": len(wanted) - len(fresh), "enrolments": shown}, status=201)
 
 
-def _enrolment(store: Store, enrolment: Record) -> Record:
+def _enrolment(store: Store, initiative: Record, enrolment: Record) -> Record:
     result = store.get("lead_result", enrolment["search_result_id"]) or {}
     lead = {"name": result.get("business_name"), **{k: result.get(k) for k in _LEAD}}
     shown = {k: v for k, v in enrolment.items() if k not in ("own_gmail", "held_until")}
-    return {**shown, "lead": lead, "next_action_at": next_action_at(store, enrolment)}
+    return {**shown, "lead": lead, "next_action_at": next_action_at(initiative, steps_of(store, initiative["id"]), enrolment)}
 
 
 def _enrolments(call: Call) -> Answer:
-    equal = {"initiative_id": call.must("initiative")["id"], **{k: call.query[k] for k in ("status",) if k in call.query}}
-    return page(_paged(call), call.store.numbered("enrolment", **equal), lambda e: _enrolment(call.store, e))
+    initiative = call.must("initiative")
+    equal = {"initiative_id": initiative["id"], **{k: call.query[k] for k in ("status",) if k in call.query}}
+    return page(_paged(call), call.store.numbered("enrolment", **equal), lambda e: _enrolment(call.store, initiative, e))
 
 
 def _run(call: Call) -> Answer:

@@ -80,7 +80,7 @@ def seed(s: Seeder) -> None:
     conversations: list[Record] = []
     messages: list[Record] = []
     for place, contact in enumerate(s.rng.sample(writers, 24)):
-        age = 90 - place * 3.5
+        age = 90 - place * 3.85
         count = s.rng.randint(1, 6)
         conversation = s.record(age, phone_number=contact["phone"], phone_number_id=own["id"], contact_id=contact["id"])
         for i in range(count):

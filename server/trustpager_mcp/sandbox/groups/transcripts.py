@@ -82,7 +82,7 @@ def _unlink(store: Store, transcript_id: str) -> None:
 
 def _work(world: World) -> None:
     """The text arrives, with links and an activity for everybody who took part and is known."""
-    for record in take_due(world, "transcript"):
+    for record in take_due(world, "transcript", transcription_status="pending"):
         done = {**record, "transcription_status": "complete", "transcript_text": _text(record), "due_at": None}
         world.store.save("transcript", {**done, "updated_at": world.clock.iso()})
         contacts = _known(world.store, record["participants"])
@@ -180,7 +180,7 @@ HANDLERS: dict[str, Handler] = {
     "list_coaching_results": lambda c: everything(c.store.all("coaching_result", **c.query)),
     "get_coaching_result": lambda c: Answer(c.must("coaching_result")),
 }
-JOBS = (Job(lambda world: earliest(world, "transcript"), _work),)
+JOBS = (Job(lambda world: earliest(world, "transcript", transcription_status="pending"), _work),)
 
 _COACHING = (
     ("SPIN", "Asked about the situation at length", "Dig into what the high bills mean for the family"),
