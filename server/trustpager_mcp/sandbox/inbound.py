@@ -1,4 +1,4 @@
-"""What outsiders send to the workspace: emails and text messages, on the order of a test or a rehearsal."""
+"""What outsiders send to the workspace: emails, text messages and calls, on the order of a test or a rehearsal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 from . import mail, texting
 from .errors import invalid
+from .groups.agent_calls import ring_in
 from .people import by_phone
 from .phones import is_e164
 from .store import Record
@@ -15,13 +16,15 @@ _STOP = {"stop", "unsubscribe", "cancel", "end", "quit", "stopall"}
 
 
 def receive(world: World, body: Record) -> Record:
-    """One message from outside: channel email or sms, from, and its content. Raises VALIDATION_ERROR."""
+    """One message or call from outside: channel, from, to where it matters, and its content. Raises VALIDATION_ERROR."""
     match body.get("channel"):
         case "email":
             return _email(world, body)
         case "sms":
             return _sms(world, body)
-    raise invalid("channel must be email or sms", field="channel")
+        case "call":
+            return ring_in(world, _number(body), _own(world, body))
+    raise invalid("channel must be email, sms or call", field="channel")
 
 
 def _text(body: Record, name: str) -> str:
@@ -29,6 +32,23 @@ def _text(body: Record, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise invalid(f"{name} must be given as text", field=name)
     return value
+
+
+def _number(body: Record) -> str:
+    sender = _text(body, "from")
+    if not is_e164(sender):
+        raise invalid("from must be a number in E.164 format, like +61412345678", field="from")
+    return sender
+
+
+def _own(world: World, body: Record) -> Record:
+    """The workspace's number that `to` names, else its default one."""
+    if not body.get("to"):
+        return texting.default_number(world.store)
+    for number in world.store.all("phone_number"):
+        if number["phone_number"] == body["to"]:
+            return number
+    raise invalid(f"to: the workspace does not own {body['to']}", field="to")
 
 
 def _email(world: World, body: Record) -> Record:
@@ -56,13 +76,7 @@ def _email(world: World, body: Record) -> Record:
 
 def _sms(world: World, body: Record) -> Record:
     """STOP and its like opt the sender's contacts out of text messages."""
-    sender, text = _text(body, "from"), _text(body, "body")
-    if not is_e164(sender):
-        raise invalid("from must be a number in E.164 format, like +61412345678", field="from")
-    numbers = {n["phone_number"]: n for n in world.store.all("phone_number")}
-    own = numbers.get(body["to"]) if body.get("to") else texting.default_number(world.store)
-    if own is None:
-        raise invalid(f"to: the workspace does not own {body['to']}", field="to")
+    sender, text, own = _number(body), _text(body, "body"), _own(world, body)
     conversation = texting.conversation_with(world, sender, own)
     message = texting.add_message(world, conversation, own, "inbound", text, None)
     if text.strip().lower() in _STOP:

@@ -41,19 +41,40 @@ def _call(call: Call) -> Answer:
         f"dynamic variable {name} was not given" + (f"; the agent says {expected[name]!r}" if expected[name] is not None else "")
         for name in missing
     ]
-    contacts = by_phone(call.store, call.body["to_number"])
-    record = call.fresh({
-        "call_id": f"call_{uuid4().hex[:24]}", "agent_id": agent["id"],
-        "agent_name": agent["agent_name"], "direction": "outbound", "from_number": from_number,
-        "to_number": call.body["to_number"], "phone_number_id": number["id"],
-        "contact_id": contacts[0]["id"] if contacts else None, "call_status": "registered", "duration_ms": 0,
-        "started_at": None, "ended_at": None, "disconnection_reason": None, "transcript": None, "recording_url": None,
-        "dynamic_variables": {**{k: v for k, v in expected.items() if v is not None}, **given}, "credits_charged": 0.0,
-        "due_at": call.clock.later(_RINGS),
-    })  # fmt: skip
-    call.store.add("agent_call", [record])
+    filled = {**{k: v for k, v in expected.items() if v is not None}, **given}
+    record = _registered(call.world, agent, number, "outbound", call.body["to_number"], filled)
     call.world.send("call", record["to_number"], from_number=from_number, agent_id=agent["id"], call_id=record["call_id"])
     return Answer({**_view(record), "warnings": warnings}, status=201)
+
+
+def _registered(world: World, agent: Record, own: Record, direction: str, other: str, variables: Record) -> Record:
+    """A new call between an own number and another, about to ring."""
+    contacts = by_phone(world.store, other)
+    ends = (own["phone_number"], other) if direction == "outbound" else (other, own["phone_number"])
+    record = world.fresh({
+        "call_id": f"call_{uuid4().hex[:24]}", "agent_id": agent["id"], "agent_name": agent["agent_name"],
+        "direction": direction, "from_number": ends[0], "to_number": ends[1], "phone_number_id": own["id"],
+        "contact_id": contacts[0]["id"] if contacts else None, "call_status": "registered", "duration_ms": 0,
+        "started_at": None, "ended_at": None, "disconnection_reason": None, "transcript": None, "recording_url": None,
+        "dynamic_variables": variables, "credits_charged": 0.0, "due_at": world.clock.later(_RINGS),
+    })  # fmt: skip
+    world.store.add("agent_call", [record])
+    return record
+
+
+def ring_in(world: World, caller: str, own: Record) -> Record:
+    """Somebody rings one of the numbers: the voice agent that answers it picks up. Raises VALIDATION_ERROR when none does."""
+    agent = world.store.get("agent", own["inbound_voice_agent_config_id"] or "")
+    if agent is None or agent["published_flow"] is None:
+        raise invalid(f"no published voice agent answers {own['phone_number']}", field="to")
+    known = {k: v for k, v in variables(agent).items() if v is not None}
+    return _view(_registered(world, agent, own, "inbound", caller, known))
+
+
+def _other(record: Record) -> str:
+    """The number that is not the workspace's."""
+    number: str = record["to_number" if record["direction"] == "outbound" else "from_number"]
+    return number
 
 
 def _view(record: Record) -> Record:
@@ -64,10 +85,10 @@ def _brief(record: Record) -> Record:
     return {k: v for k, v in _view(record).items() if k not in _SHOWN_IN_LIST}
 
 
-def _outcome(number: str, agent: str) -> tuple[str, int]:
-    """Who picks up, and for how many seconds: the same for the same number and agent."""
-    rng = random.Random(f"{agent}/{number}")
-    chance = rng.random()
+def _outcome(record: Record) -> tuple[str, int]:
+    """Who picks up, and for how many seconds: the same for the same number and agent. An agent picks up every time."""
+    rng = random.Random(f"{record['agent_name']}/{_other(record)}")
+    chance = rng.random() if record["direction"] == "outbound" else 1.0
     if chance < 0.15:
         return "dial_no_answer", 0
     if chance < 0.3:
@@ -83,7 +104,7 @@ def _next(world: World) -> str | None:
 def _progress(world: World) -> None:
     """Ringing calls are answered or not; talks come to their end."""
     for record in take_due(world, "agent_call"):
-        reason, seconds = _outcome(record["to_number"], record["agent_name"])
+        reason, seconds = _outcome(record)
         if record["call_status"] == "registered" and seconds:
             talking = {"call_status": "ongoing", "started_at": world.clock.iso(), "due_at": world.clock.later(seconds)}
             world.store.save("agent_call", {**record, **talking})
@@ -106,6 +127,8 @@ def _script(world: World, record: Record, reason: str) -> str | None:
     opening = f"Agent: Hi {name}, this is {record['agent_name'].split(',')[0]} from Brightside Energy."
     if reason == "voicemail_reached":
         return f"{opening} Sorry to miss you, please ring us back when it suits."
+    if record["direction"] == "inbound":
+        return f"{opening} How can I help?\nUser: Could somebody ring me about a battery?\nAgent: Of course, today after four."
     return "\n".join([
         opening, "User: Oh hello, yes.", "Agent: I am calling about your enquiry. Is now a good moment?",
         "User: Sure. I wanted to know when somebody could come and look at the roof.",
@@ -128,7 +151,7 @@ def _end(world: World, record: Record, reason: str, seconds: int) -> None:
     store.save("agent_call", ended)
     states = {"dial_no_answer": "no-answer", "voicemail_reached": "voicemail"}
     log = {
-        "direction": "outbound", "from_number": record["from_number"], "to_number": record["to_number"],
+        "direction": record["direction"], "from_number": record["from_number"], "to_number": record["to_number"],
         "status": states.get(reason, "completed"), "duration_seconds": seconds, "started_at": record["started_at"] or now,
         "ended_at": now, "contact_id": record["contact_id"], "phone_number_id": record["phone_number_id"],
         "agent_call_id": record["id"], "recording_url": None,
@@ -137,28 +160,33 @@ def _end(world: World, record: Record, reason: str, seconds: int) -> None:
     contact = store.get("contact", record["contact_id"] or "")
     deals = open_deals(store, [contact["id"]]) if contact else []
     if contact:
-        subject = f"AI call by {record['agent_name']}: {states.get(reason, 'answered')}"
+        subject = f"AI call with {record['agent_name']}: {states.get(reason, 'answered')}"
         log_activity(world, "call", subject, text, contact_id=contact["id"], deal_id=deals[0]["id"] if deals else None)
     if text:
-        person = {"name": name_of(contact), "email": contact["email"]} if contact else {"name": None, "email": None}
-        transcript = world.fresh({
-            "title": f"Outbound call - {person['name'] or record['to_number']}", "type": "phone_call", "source": "retell",
-            "transcription_status": "complete", "transcript_text": text, "occurred_at": record["started_at"] or now,
-            "duration_seconds": seconds, "booking_id": None, "recording_url": None, "inbox_path": "/inbox/phone-calls",
-            "participants": [{**person, "phone": record["to_number"], "role": "callee"}],
-            "metadata": {"agent_call_id": record["id"], "source_id": record["call_id"]}, "created_by": None,
-        })  # fmt: skip
-        store.add("transcript", [transcript])
-        if contact:
-            store.link("transcript_contact", transcript["id"], contact["id"])
-        for deal in deals:
-            store.link("transcript_opportunity", transcript["id"], deal["id"])
-
+        _transcribe(world, ended, contact, deals)
     event = {**_event(ended), "duration_seconds": seconds}
     world.emit("call_ended", event)
     if text:
         analysis = {"call_summary": text.splitlines()[-1], "user_sentiment": "Neutral", "custom_analysis": {}}
         world.emit("call_analyzed", {**event, "call_status": states.get(reason, "completed"), **analysis})
+
+
+def _transcribe(world: World, record: Record, contact: Record | None, deals: list[Record]) -> None:
+    """What was said, among the transcripts, linked to whom it was said to."""
+    outbound, other = record["direction"] == "outbound", _other(record)
+    person = {"name": name_of(contact) if contact else None, "email": contact["email"] if contact else None, "phone": other}
+    transcript = world.fresh({
+        "title": f"{record['direction'].title()} call - {person['name'] or other}", "type": "phone_call", "source": "retell",
+        "transcription_status": "complete", "transcript_text": record["transcript"], "booking_id": None, "recording_url": None,
+        "occurred_at": record["started_at"], "duration_seconds": record["duration_ms"] // 1000,
+        "inbox_path": "/inbox/phone-calls", "participants": [{**person, "role": "callee" if outbound else "caller"}],
+        "metadata": {"agent_call_id": record["id"], "source_id": record["call_id"]}, "created_by": None,
+    })  # fmt: skip
+    world.store.add("transcript", [transcript])
+    if contact:
+        world.store.link("transcript_contact", transcript["id"], contact["id"])
+    for deal in deals:
+        world.store.link("transcript_opportunity", transcript["id"], deal["id"])
 
 
 def _get(call: Call) -> Answer:
@@ -183,7 +211,7 @@ def seed(s: Seeder) -> None:
     calls = []
     for place, contact in enumerate(people):
         age = 50 - place * 2.5
-        reason, seconds = _outcome(contact["phone"], agent["agent_name"])
+        reason, seconds = _outcome({"agent_name": agent["agent_name"], "direction": "outbound", "to_number": contact["phone"]})
         calls.append(
             s.record(
                 age, call_id=f"call_{s.rng.getrandbits(96):024x}", agent_id=agent["id"], agent_name=agent["agent_name"],
