@@ -12,7 +12,9 @@ from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-SERVED = (*CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
+SERVED = (
+    *CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_event_types",
+    "scheduling_availability",)  # fmt: skip
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

@@ -23,6 +23,9 @@ from . import (
     opportunity_parts,
     pipelines,
     products,
+    scheduled_event_types,
+    scheduling_availability,
+    scheduling_bookings,
     search,
     tasks,
     trigger_schemas,
@@ -43,6 +46,9 @@ MODULES: tuple[ModuleType, ...] = (
     automations,
     auto_queues,
     auto_schedules,
+    scheduling_availability,
+    scheduled_event_types,
+    scheduling_bookings,
     trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
