@@ -13,8 +13,8 @@ from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
 SERVED = (
-    *CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_event_types",
-    "scheduling_availability",)  # fmt: skip
+    *CORE, "work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_communications", "scheduled_event_types",
+    "scheduling_availability", "scheduling_bookings",)  # fmt: skip
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

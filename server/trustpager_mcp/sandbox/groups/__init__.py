@@ -23,9 +23,11 @@ from . import (
     opportunity_parts,
     pipelines,
     products,
+    scheduled_communications,
     scheduled_event_types,
     scheduling_availability,
     scheduling_bookings,
+    scheduling_voice,
     search,
     tasks,
     trigger_schemas,
@@ -49,6 +51,8 @@ MODULES: tuple[ModuleType, ...] = (
     scheduling_availability,
     scheduled_event_types,
     scheduling_bookings,
+    scheduling_voice,
+    scheduled_communications,
     trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
