@@ -23,6 +23,7 @@ _NEEDS = {
     "voice_call": ("voice_agent_outbound_config_id", "to_number"),
 }  # fmt: skip
 _LINKS = (("contact_id", "contact"), ("deal_id", "opportunity"), ("customer_id", "company"))
+_OPTIONS = ("timezone", "respect_business_hours", "related_entity_type", "related_entity_id", "cancel_policy")
 _LATEST_PAST = timedelta(minutes=1)
 MOST_ATTEMPTS = 5
 
@@ -64,8 +65,7 @@ def _create(call: Call) -> Answer:
     ids = {name: body.get(name) or body["payload"].get(name) for name, _ in _LINKS}
     for name, kind in _LINKS:
         call.reference(kind, ids[name], name)
-    more = {k: body[k] for k in ("timezone", "respect_business_hours", "related_entity_type", "related_entity_id", "cancel_policy")
-            if k in body}  # fmt: skip
+    more = {k: body[k] for k in _OPTIONS if k in body}
     return Answer(waiting_communication(call.world, channel, scheduled_for, body["payload"], {**ids, **more}), status=201)
 
 

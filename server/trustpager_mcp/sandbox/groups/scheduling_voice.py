@@ -21,7 +21,7 @@ _BOOKING = "**BOOKING FAILED - NOTHING WAS BOOKED. DO NOT TELL THE CALLER THAT T
 _CANCELLATION, _RESCHEDULING = "BOOKING CANCELLATION FAILED:", "RESCHEDULE FAILED:"
 _SLOT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-_MOST_SLOTS, _MOST_DAYS = 12, 4
+_MOST_DAYS, _MOST_A_DAY = 4, 8
 
 
 class _Failed(Exception):
@@ -115,19 +115,13 @@ def _slots(call: Call) -> str:
 
 def _listing(found: list[datetime], zone: ZoneInfo) -> list[str]:
     """The first days with their first times, each with the key that booking takes."""
-    lines: list[str] = []
-    days: list[str] = []
+    days: dict[str, list[str]] = {}
     for at in found:
         local = at.astimezone(zone)
-        day = zones.day_name(local)
-        if day not in days:
-            if len(days) == _MOST_DAYS:
-                break
-            days.append(day)
-            lines += ["", f"{day}:"]
-        if sum(line.startswith("- ") for line in lines) < _MOST_SLOTS:
-            lines.append(f'- {zones.clock_time(local)} (slot:"{local:%Y-%m-%d %H:%M}")')
-    return [line for i, line in enumerate(lines) if not line.endswith(":") or lines[i + 1 : i + 2] not in ([], [""])]
+        line = f'- {zones.clock_time(local)} (slot:"{local:%Y-%m-%d %H:%M}")'
+        days.setdefault(zones.day_name(local), []).append(line)
+    shown = list(days.items())[:_MOST_DAYS]
+    return [line for day, times in shown for line in ("", f"{day}:", *times[:_MOST_A_DAY])]
 
 
 def _moment(args: Record, name: str, zone: ZoneInfo) -> datetime:
