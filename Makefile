@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lock format snapshots clean
+.PHONY: help setup run test bench lock format snapshots bundle clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ format: $(STAMP) ## Rewrite code and definitions in the project's style.
 
 snapshots: $(STAMP) ## Write the golden snapshots of all tools anew; then read the change.
 	@$(BIN)/python scripts/write_snapshots.py
+
+bundle: $(STAMP) ## Build the bundle that Claude Desktop installs (needs Node and the network).
+	@$(BIN)/python scripts/build_bundle.py
 
 clean: ## Remove the environment, caches and build output.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

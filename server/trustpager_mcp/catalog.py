@@ -66,7 +66,8 @@ def alternatives(scope: str) -> list[str]:
 
 def missing_scopes(tool: Tool, held: frozenset[str]) -> list[str]:
     """The scopes of `tool` that `held` does not satisfy, in the reference's spelling."""
-    return [s for s in tool.scopes if not any(a in held for a in alternatives(s))]
+    missing = [s for s in tool.scopes if not any(a in held for a in alternatives(s))]
+    return [] if tool.any_scope and len(missing) < len(tool.scopes) else missing
 
 
 def rule_text(rule: Rule) -> str:

@@ -86,6 +86,10 @@ class Credits(_Model):
     amount: float | None
     per: str = "call"
     minimum: float | None = None
+    counts: str | None = None
+    """The argument that tells how much: characters of a text, items of a list, or a number."""
+    unit: float = Field(default=1.0, gt=0)
+    """How many of what `counts` counts `amount` pays for."""
 
 
 class Paging(_Model):
@@ -122,6 +126,8 @@ class Tool(_Model):
     description: str = Field(min_length=1)
     intents: tuple[str, ...] = Field(min_length=3, max_length=6)
     scopes: tuple[str, ...]
+    any_scope: bool = False
+    """One of `scopes` opens the tool; which one a call needs stands in `also_needs`."""
     also_needs: tuple[AlsoNeeds, ...] = ()
     effect: Effect
     write: bool | None = None

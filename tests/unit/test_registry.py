@@ -56,6 +56,12 @@ def test_one_of_alternative_scopes_is_enough() -> None:
     assert missing_scopes(tool, frozenset({"contacts:read"})) == ["email:send | sms:send"]
 
 
+def test_a_tool_that_any_of_its_scopes_opens_is_seen_with_one_and_not_with_none() -> None:
+    tool = catalog.tools["export_crm_data"]
+    assert missing_scopes(tool, frozenset({"contacts:read"})) == []
+    assert missing_scopes(tool, frozenset({"tasks:read"})) == list(tool.scopes)
+
+
 @pytest.mark.parametrize(
     "policy",
     [Policy(scopes=frozenset({"contact:read"})), Policy(toolsets=frozenset({"contact"})), Policy(deny=("remove_everything",))],

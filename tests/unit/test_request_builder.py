@@ -49,7 +49,7 @@ def test_a_dotted_wire_name_becomes_a_nested_body() -> None:
 
 def test_an_array_body_is_sent_whole() -> None:
     parameter = Parameter.model_validate({"name": "items", "wire": "(body)", "in": "body", "type": "array"})
-    request = build(tool_with(parameter, operation="PUT /things", body="array"), {"items": [1, 2]}, BASE)
+    request = build(tool_with(parameter, operation="PUT /things", body="whole"), {"items": [1, 2]}, BASE)
     assert request.json == [1, 2]
 
 
