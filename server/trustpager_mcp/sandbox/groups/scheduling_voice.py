@@ -159,7 +159,8 @@ def _book(call: Call) -> str:
         state=_string(args.get("state")),
     )  # fmt: skip
     try:
-        booking = bookings.book(call.world, event_type, start, who)
+        with call.store.attempt():
+            booking = bookings.book(call.world, event_type, start, who)
     except ApiError as error:
         raise _no_slot(error) if error.code == "SLOT_UNAVAILABLE" else _Failed(error.message) from None
     return _confirmation(call, booking, event_type, "is booked")
@@ -278,7 +279,8 @@ def _reschedule(call: Call) -> str:
         message=booking["message"], attendees=booking["attendees"],
     )  # fmt: skip
     try:
-        made = bookings.book(call.world, event_type, _moment(args, "new_slot", zone), who, previous=booking)
+        with call.store.attempt():
+            made = bookings.book(call.world, event_type, _moment(args, "new_slot", zone), who, previous=booking)
     except ApiError as error:
         raise _no_slot(error) if error.code == "SLOT_UNAVAILABLE" else _Failed(error.message) from None
     bookings.cancel(call.world, booking, f"Rescheduled to {made['id']}", quietly=True)
