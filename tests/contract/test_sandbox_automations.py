@@ -284,6 +284,15 @@ async def test_a_lead_is_created_in_its_stage_for_a_person_known_by_email_only()
     assert (deal["contact_name"], deal["stage_name"]) == ("Nia", pipeline["stages"][0]["name"])
 
 
+async def test_an_action_that_fails_half_way_leaves_nothing_behind_and_the_next_one_is_done() -> None:
+    api = make()
+    deal = await a_deal(api)
+    half = {"action_type": "add_tasks", "config": {"tasks": [{"title": "first"}, {"title": "second", "due_offset_days": 1e12}]}}
+    run = await triggered(api, await automation(api, half, task("third")), deal_id=deal["id"])
+    assert [r["status"] for r in run["action_results"]] == ["failed", "completed"]
+    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == ["third"]
+
+
 async def test_one_action_runs_alone_and_needs_the_scope_of_triggering() -> None:
     api = make()
     made = await automation(api, task("alone"), task("not me"))

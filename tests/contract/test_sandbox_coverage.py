@@ -12,12 +12,13 @@ from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas")
+WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_communications")
+TIME = ("scheduled_event_types", "scheduling_availability", "scheduling_bookings")
 REACH = (
     "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
     "knowledge", "memory", "lead_generation",
 )  # fmt: skip
-SERVED = (*CORE, *WORK, *REACH)
+SERVED = (*CORE, *WORK, *TIME, *REACH)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
@@ -52,6 +53,17 @@ async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -
 
 
 CALLER = make()
+REQUIRED = [
+    (tool, p.wire) for tool in TOOLS if tool.response != "text" for p in tool.parameters if p.required and p.location != "path"
+]
+
+
+@pytest.mark.parametrize(("tool", "name"), REQUIRED, ids=lambda part: part if isinstance(part, str) else part.name)
+async def test_what_is_required_may_not_be_left_out(tool: Tool, name: str) -> None:
+    body = {k: v for k, v in (body_of(tool) or {}).items() if k != name}
+    error = await CALLER.error(tool.method, re.sub(r":\w+", NOBODY, tool.path), body if tool.method != "GET" else None)
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["fields"][name] == "is required"
 
 
 def test_no_handler_serves_a_tool_that_does_not_exist() -> None:

@@ -70,7 +70,7 @@ def test_a_shell_snippet_runs(snippet: Snippet, tmp_path: Path) -> None:
             serves(line, tmp_path)
             continue
         ran = subprocess.run(
-            ["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, env=environment(tmp_path), check=False
+            ["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=environment(tmp_path), check=False
         )
         assert ran.returncode == 0, f"{line}: {ran.stderr}"
 

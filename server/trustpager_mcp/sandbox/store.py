@@ -77,6 +77,22 @@ class Store:
             finally:
                 self._depth -= 1
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A part of a transaction that may fail alone: when an exception leaves the block, nothing of it stays."""
+        with self.transaction():
+            name, written = f"attempt_{self._depth}", self._connection.total_changes
+            self._connection.execute(f"SAVEPOINT {name}")
+            try:
+                yield
+            except BaseException:
+                if self._connection.total_changes > written:
+                    self._connection.execute(f"ROLLBACK TO {name}")
+                    self._forget()
+                raise
+            finally:
+                self._connection.execute(f"RELEASE {name}")
+
     def is_empty(self) -> bool:
         """Whether nothing was ever stored (a database file may hold a workspace from an earlier run)."""
         return self._connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None

@@ -28,14 +28,24 @@ def _by_lower_name() -> dict[str, str]:
     return {name.lower(): name for name in available_timezones()}
 
 
+def _iana(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
 def find(text: str | None) -> ZoneInfo | None:
     """The zone that a name, city, state or abbreviation means; None when it means none."""
-    wanted = (text or "").strip().lower()
-    name = _BY_SHORT.get(wanted) or (wanted and _by_lower_name().get(wanted.replace(" ", "_")))
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError):
+    if not text or not (wanted := text.strip()):
         return None
+    if short := _BY_SHORT.get(wanted.lower()):
+        return ZoneInfo(short)
+    if exact := _iana(wanted):
+        return exact
+    # Listing all zones reads hundreds of files: only for a name that is not spelt as IANA does.
+    known = _by_lower_name().get(wanted.lower().replace(" ", "_"))
+    return _iana(known) if known else None
 
 
 def must_find(text: str | None, field: str = "timezone", default: str = DEFAULT) -> ZoneInfo:
@@ -48,9 +58,10 @@ def must_find(text: str | None, field: str = "timezone", default: str = DEFAULT)
 
 def must_be_iana(text: str | None, field: str = "timezone") -> ZoneInfo:
     """The zone of an IANA name. Raises VALIDATION_ERROR for anything else, abbreviations too."""
-    if text is not None and text not in available_timezones():
+    zone = ZoneInfo(DEFAULT) if text is None else _iana(text)
+    if zone is None:
         raise invalid(f"{field}: {text} is no IANA time zone, such as Australia/Sydney", field=field)
-    return ZoneInfo(text or DEFAULT)
+    return zone
 
 
 def day_name(moment: datetime) -> str:

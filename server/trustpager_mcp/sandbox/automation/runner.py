@@ -86,7 +86,8 @@ def _result(world: World, automation: Record, action: Record, trigger_data: Reco
     try:
         if unwanted:
             raise Skipped("named in skip_action_ids")
-        response = _do(Step(world, context, automation, action, config))
+        with world.store.attempt():
+            response = _do(Step(world, context, automation, action, config))
     except Skipped as reason:
         status, error = "skipped", str(reason)
     except Failed as reason:

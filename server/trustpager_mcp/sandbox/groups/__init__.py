@@ -37,6 +37,11 @@ from . import (
     phone,
     pipelines,
     products,
+    scheduled_communications,
+    scheduled_event_types,
+    scheduling_availability,
+    scheduling_bookings,
+    scheduling_voice,
     search,
     sms,
     tasks,
@@ -75,6 +80,11 @@ MODULES: tuple[ModuleType, ...] = (
     automations,
     auto_queues,
     auto_schedules,
+    scheduling_availability,
+    scheduled_event_types,
+    scheduling_bookings,
+    scheduling_voice,
+    scheduled_communications,
     trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}

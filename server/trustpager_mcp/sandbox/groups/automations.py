@@ -164,7 +164,7 @@ _SEEDED: tuple[tuple[str, str, str, Record | None, bool, tuple[tuple[str, Record
      (("send_sms", {"phone_number_id": "8d9f3c52-5b0e-4c8e-9d7f-2f6f5f3c9a10",
                     "message_body": "{{contact.greeting}}, sorry we missed you. We will ring back today."}),)),
     ("Quiet deal check-in", "api", "", {"deal.status": {"eq": "open"}}, True,
-     (("add_tasks", {"tasks": [{"title": "Check in on {{deal.name}}", "due_offset_days": 1}]}),)),
+     (("slack_send_message", {"channel": "#sales", "message": "Gone quiet: {{deal.name}}, {{deal.value}}"}),)),
     ("Team morning digest", "api", "", None, True,
      (("slack_send_message",
        {"channel": "#team", "message": "{{user.name}}: {{task_count}} tasks, {{overdue_count}} overdue"}),)),
