@@ -156,7 +156,7 @@ async def test_a_call_rings_talks_and_ends_by_the_clock_and_leaves_its_traces() 
     said = [t for t in await api.get("/transcripts", source="retell") if t["metadata"]["agent_call_id"] == ended["id"]]
     assert [c["id"] for c in said[0]["linked_entities"]["contacts"]] == [ended["contact_id"]]
     spent = balance - (await api.ok("GET", "/__sandbox/credits"))["balance"]
-    assert spent == sum(c["credits_charged"] for c in calls) == 25 * sum(-(-c["duration_ms"] // 60_000) for c in calls) > 0
+    assert spent == sum(c["credits_charged"] for c in calls) == 12 * sum(-(-c["duration_ms"] // 60_000) for c in calls) > 0
 
 
 async def test_a_call_needs_a_published_agent_an_own_number_and_credits() -> None:

@@ -121,6 +121,9 @@ async def test_a_reply_continues_its_thread_and_follows_the_last_message() -> No
     assert (again["last_message_direction"], again["is_read"]) == ("outbound", True)
     assert (await api.get("/email/threads"))[0]["id"] == thread["id"]
     await api.error("POST", "/email/reply", {**body, "thread_id": NOBODY}, status=404)
+    path = f"/email/threads/{thread['id']}/messages"
+    assert [m["id"] for m in await api.get(path, limit=1)] == [before[0]["id"]]
+    assert "limit" in (await api.error("GET", path, params={"limit": 0}))["details"]["fields"]
 
 
 async def test_threads_are_filtered_by_state_subject_person_and_record() -> None:

@@ -15,7 +15,7 @@ from ..timeline import log_activity
 from ..world import Job, World, earliest, take_due
 from .agents import provisioned, variables, voice_agent
 
-CREDITS_PER_MINUTE = 25.0
+CREDITS_PER_MINUTE = 12.0
 _RINGS = 8.0
 _SHOWN_IN_LIST = ("transcript", "transcript_object")
 
