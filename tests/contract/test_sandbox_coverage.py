@@ -11,21 +11,34 @@ from tests.contract.test_sandbox_support import NOBODY, make
 from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
-SERVED = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_communications")
+TIME = ("scheduled_event_types", "scheduling_availability", "scheduling_bookings")
+REACH = (
+    "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
+    "knowledge", "memory", "lead_generation",
+)  # fmt: skip
+SERVED = (*CORE, *WORK, *TIME, *REACH)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
 def body_of(tool: Tool) -> dict[str, Any] | None:
     samples: dict[str, Any] = {
         "uuid": NOBODY, "array": [NOBODY], "object": {}, "number": 1, "integer": 1, "boolean": True, "email": "a@b.example",
-        "phone": "+61412345678", "string": "x",
+        "phone": "+61412345678", "string": "x", "cron": "0 9 * * *", "date": "2026-06-17", "time": "10:00",
+        "datetime": "2026-06-17T00:00:00Z", "timezone": "Australia/Perth", "url": "https://audio.example/a.mp3",
     }  # fmt: skip
     fields = [p for p in tool.parameters if p.location == "body" and p.required]
     return {p.wire: p.enum[0] if p.enum else samples[p.type] for p in fields} if tool.method != "GET" else None
 
 
-def test_the_eight_groups_are_defined_whole() -> None:
-    assert len(TOOLS) == 104
+def test_the_eight_core_groups_are_defined_whole() -> None:
+    assert sum(len(toolset.tools) for toolset in load_toolsets() if toolset.toolset in CORE) == 104
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
+def test_every_tool_of_a_served_group_has_a_handler(tool: Tool) -> None:
+    assert tool.name in HANDLERS
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
@@ -40,6 +53,17 @@ async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -
 
 
 CALLER = make()
+REQUIRED = [
+    (tool, p.wire) for tool in TOOLS if tool.response != "text" for p in tool.parameters if p.required and p.location != "path"
+]
+
+
+@pytest.mark.parametrize(("tool", "name"), REQUIRED, ids=lambda part: part if isinstance(part, str) else part.name)
+async def test_what_is_required_may_not_be_left_out(tool: Tool, name: str) -> None:
+    body = {k: v for k, v in (body_of(tool) or {}).items() if k != name}
+    error = await CALLER.error(tool.method, re.sub(r":\w+", NOBODY, tool.path), body if tool.method != "GET" else None)
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["fields"][name] == "is required"
 
 
 def test_no_handler_serves_a_tool_that_does_not_exist() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from ..definitions import Parameter, Rule, Tool, parameter_schema
-from .errors import invalid
+from .errors import ApiError, invalid
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORDS = {
@@ -54,6 +54,10 @@ _FORMATS.checks("date")(_is_date)
 _FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or moment(value) is not None)
 _FORMATS.checks("uri")(lambda value: not isinstance(value, str) or bool(re.match(r"https?://\S+$", value)))
 
+# Formats whose violation the reference answers with a code of its own, by tool and parameter.
+_CODES = {("create_booking", "email"): "INVALID_EMAIL", ("create_booking", "attendees"): "INVALID_ATTENDEE_EMAIL"}
+_NOT_AN_EMAIL = "must be a valid email"
+
 # Compiled once per parameter; the parameter is kept beside its validator, so that its id stays its own.
 _compiled: dict[int, tuple[Parameter, Draft202012Validator]] = {}
 
@@ -65,7 +69,8 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     """
     problems: dict[str, str] = {}
     for parameter in tool.parameters:
-        if parameter.location == "path" and parameter.type == "uuid" and not is_uuid(ids.get(parameter.wire)):
+        is_id = parameter.location == "path" and parameter.type == "uuid" and tool.response != "text"
+        if is_id and not is_uuid(ids.get(parameter.wire)):
             problems[parameter.wire] = "must be a UUID"
     values = _query_values(tool, query, problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
@@ -74,13 +79,21 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     else:
         body = _object(tool, fields, {} if body is None else body, problems)
     if problems:
-        first, text = next(iter(problems.items()))
-        raise invalid(f"{first} {text}", fields=problems)
+        raise _refusal(tool, problems)
     if isinstance(body, dict):
         given = {**values, **body}
         for rule in tool.rules:
             _apply(rule, tool, given)
     return values, body
+
+
+def _refusal(tool: Tool, problems: dict[str, str]) -> ApiError:
+    for name, text in problems.items():
+        code = _CODES.get((tool.name, name.split(".")[0]))
+        if code and text == _NOT_AN_EMAIL:
+            return ApiError(400, code, f"{name} {text}, with a complete domain, like name@example.com", {"fields": problems})
+    first, text = next(iter(problems.items()))
+    return invalid(f"{first} {text}", fields=problems)
 
 
 def check_item(tool: Tool, name: str, item: Any) -> None:
@@ -97,7 +110,9 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
     if tool.response == "text":
         return body
     if tool.method == "POST":
-        body = {name: value for name, value in body.items() if value is not None}
+        # What is left out may be null, but a null that must be given says something (it clears a voice's mapping).
+        said = {name for name, p in fields.items() if p.required and p.nullable}
+        body = {name: value for name, value in body.items() if value is not None or name in said}
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
@@ -116,6 +131,8 @@ def _query_values(tool: Tool, query: list[tuple[str, str]], problems: dict[str, 
             problems[name] = "is not a parameter of this endpoint"
         elif parameter.type == "array":
             values.setdefault(name, []).append(text)
+        elif parameter.type == "any" and name in values:
+            values[name] = [*(values[name] if isinstance(values[name], list) else [values[name]]), text]
         elif text:
             values[name] = _typed(parameter, text)
     for name, value in values.items():

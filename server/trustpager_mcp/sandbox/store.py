@@ -77,6 +77,22 @@ class Store:
             finally:
                 self._depth -= 1
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A part of a transaction that may fail alone: when an exception leaves the block, nothing of it stays."""
+        with self.transaction():
+            name, written = f"attempt_{self._depth}", self._connection.total_changes
+            self._connection.execute(f"SAVEPOINT {name}")
+            try:
+                yield
+            except BaseException:
+                if self._connection.total_changes > written:
+                    self._connection.execute(f"ROLLBACK TO {name}")
+                    self._forget()
+                raise
+            finally:
+                self._connection.execute(f"RELEASE {name}")
+
     def is_empty(self) -> bool:
         """Whether nothing was ever stored (a database file may hold a workspace from an earlier run)."""
         return self._connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -124,11 +140,11 @@ class Store:
             self._drop_indexes(kind)
             return known
 
-    def all(self, kind: str, **equal: Any) -> list[Record]:
+    def all(self, kind: str, /, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""
         return [r for _, r in self.numbered(kind, **equal)]
 
-    def numbered(self, kind: str, **equal: Any) -> list[tuple[int, Record]]:
+    def numbered(self, kind: str, /, **equal: Any) -> list[tuple[int, Record]]:
         """Like `all`, each with its sequence number, which orders pages stably."""
         with self._lock:
             rows = self._rows(kind)

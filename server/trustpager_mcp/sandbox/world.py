@@ -21,6 +21,19 @@ _MOST_RUNS = 100_000
 Run = Callable[["str", "Key", dict[str, str], dict[str, Any], Any], "Answer"]
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, named as the automations' trigger types are; `data` is what a trigger hands on."""
+
+    name: str
+    data: Record
+    skip_actions: tuple[str, ...] = ()
+    """Automation actions that the caller does not want (skip_action_ids)."""
+
+
+Listener = Callable[["World", Event], None]
+
+
 @dataclass
 class World:
     """One workspace's state; `run` calls an endpoint by its tool's name, with the rights of a key."""
@@ -28,6 +41,9 @@ class World:
     store: Store
     clock: Clock
     run: Run
+    system: Key
+    """The rights of what the workspace does by itself: every scope."""
+    listeners: tuple[Listener, ...] = ()
     outbox: list[Record] = field(default_factory=list)
 
     def fresh(self, fields: Record) -> Record:
@@ -40,6 +56,11 @@ class World:
         message = {"id": str(uuid4()), "channel": channel, "to": to, **content, "sent_at": self.clock.iso()}
         self.outbox.append(message)
         return message
+
+    def emit(self, name: str, data: Record, skip_actions: tuple[str, ...] = ()) -> None:
+        """Tell the groups that listen (automations, webhooks) what happened."""
+        for listener in self.listeners:
+            listener(self, Event(name, data, skip_actions))
 
     @property
     def balance(self) -> float:
@@ -75,6 +96,18 @@ class Job:
 
     due: Callable[[World], str | None]
     run: Callable[[World], None]
+
+
+def earliest(world: World, kind: str, name: str = "due_at", **equal: Any) -> str | None:
+    """The earliest time that a field of the kind's records holds: what a job's `due` answers."""
+    return min((r[name] for r in world.store.all(kind, **equal) if r.get(name)), default=None)
+
+
+def take_due(world: World, kind: str, name: str = "due_at", **equal: Any) -> list[Record]:
+    """The kind's records whose time has come, in its order."""
+    now = world.clock.now()
+    due = [r for r in world.store.all(kind, **equal) if r.get(name) and _moment(r[name]) <= now]
+    return sorted(due, key=lambda r: _moment(r[name]))
 
 
 def run_due(world: World, jobs: tuple[Job, ...]) -> int:
