@@ -394,6 +394,9 @@ async def test_a_booking_enrols_its_person_before_the_event_and_fires_automation
     assert run["trigger_data"]["booking_id"] == booking["id"]
     await at(api, "2026-06-16T22:11:00Z")
     assert "Soon: Chat" in (await outbox(api, "email"))[0]["body"]
+    later = await book(api, kind, date="2026-06-18")
+    await api.ok("POST", f"/scheduling-bookings/{later['id']}/cancel")
+    assert [t["status"] for t in await api.get(f"/auto-queues/{queue['id']}/enrollments")] == ["cancelled", "completed"]
 
 
 async def test_the_notetaker_joins_once_records_and_is_charged_by_the_minute_when_the_meeting_is_over() -> None:
