@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
-from trustpager_mcp.sandbox.company import set_settings
+from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
 
 
 async def automation(api: Api, *actions: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -375,7 +374,7 @@ async def test_automations_that_start_each_other_come_to_an_end() -> None:
 
 async def test_those_named_in_the_settings_hear_of_a_failed_action_once_an_hour() -> None:
     api = make()
-    set_settings(api.workspace.store, automation_error_notify_emails=["ops@brightside.example"])
+    set_up(api, "company_settings", automation_error_notify_emails=["ops@brightside.example"])
     made = await automation(api, {"action_type": "assign_user", "config": {"user_id": NOBODY}})
     deal = await a_deal(api)
     for advance in (0, 60, 3600):
