@@ -75,7 +75,9 @@ class Session:
         Raises AnswerNeeded where a person has to be asked in another request.
         """
         if self._meta.knows(name) and with_meta_tools(self._selection):
-            return await self._meta.call(name, {**arguments, **(options or {})}, caller)
+            result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
+            notice = self.registry.notice if name == "find_tools" else ""
+            return replace(result, text=f"{result.text}\n{notice}") if notice else result
         return await self.dispatcher.call(name, arguments, options=options, caller=caller)
 
 
@@ -139,6 +141,10 @@ class App:
             if policy.scopes is None:
                 scopes, because = await self._discover_scopes(credential)
                 policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
+                if because and credential.api_key:
+                    import logging
+
+                    logging.getLogger(__name__).warning("key %s: writes wait. %s", credential.fingerprint, because)
             session = Session(self, credential, policy)
             if policy.scopes is not None or not credential.api_key:
                 self._sessions[key] = session

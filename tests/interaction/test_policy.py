@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mcp_types as types
 import pytest
 from mcp.client import Client
@@ -157,6 +159,39 @@ async def test_an_answer_counts_for_its_own_call_only_and_once(api: Api) -> None
     await app.aclose()
 
 
+@pytest.fixture
+def http(command: str, api: Api) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = on(api, "--transport", "http", "--port", str(port), "--confirm", "strict", "--credit-budget", "7")
+    server = subprocess.Popen([command, "serve", *options], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    server.stdout.readline()
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        client.get(f"http://127.0.0.1:{port}/healthz", timeout=20)
+    yield f"http://127.0.0.1:{port}/mcp"
+    server.terminate()
+    server.wait(10)
+    server.stdout.close()
+
+
+async def test_over_http_the_answer_comes_with_another_request_and_the_budget_is_the_days(http: str, api: Api) -> None:
+    person = Person(content={"confirm": True})
+    form = {"template_id": ID, "recipient_email": "a@b.test", "recipient_name": "A", "contact_id": ID}
+    for spent in (3, 6):
+        async with Client(http, elicitation_callback=person) as client:
+            sent = await client.call_tool(
+                "call_irreversible", {"tool": "send_form", "args": form | {"personal_message": str(spent)}}
+            )
+            assert f"{spent} of 7 spent today (UTC)" in sent.content[0].text  # type: ignore[union-attr]
+    assert len(person.questions) == 2
+    async with Client(http, mode="legacy", elicitation_callback=person) as client:
+        refused = await client.call_tool("call_irreversible", DELETE)
+        assert "CANNOT_ASK" in refused.content[0].text  # type: ignore[union-attr]
+    assert len(api.changes) == 2
+
+
 async def test_credits_are_told_and_stop_at_the_budget(serve: Any, api: Api) -> None:
     send = {
         "tool": "send_form",
@@ -211,6 +246,7 @@ async def test_unknown_scopes_leave_reads_and_the_refusal_says_why(serve: Any, a
         text = await agent.failure("call_read", tool="create_contact", args={"first_name": "A"})
         assert "SCOPES_UNKNOWN" in text
         assert "does not list tools" in text
+        assert "Only reads are available" in await agent.text("find_tools", query="create a contact")
 
 
 async def test_a_refusal_by_the_api_names_what_the_tool_needs(serve: Any, api: Api) -> None:
