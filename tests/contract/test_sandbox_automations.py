@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
-from trustpager_mcp.sandbox.company import set_settings
+from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
 
 
 async def automation(api: Api, *actions: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -240,6 +239,61 @@ async def test_messages_fill_their_variables_and_respect_opt_outs() -> None:
     assert [r["status"] for r in again["action_results"]] == ["skipped", "skipped", "completed"]
 
 
+async def test_a_call_outside_business_hours_waits_for_the_next_window_and_then_goes_out() -> None:
+    api = make(now="2026-06-13T02:00:00Z")  # A Saturday.
+    deal = await a_deal(api)
+    config = {
+        "voice_agent_outbound_config_id": "v1",
+        "variable_mappings": {"who": "{{contact.first_name}}"},
+        "respect_business_hours": True,
+    }
+    made = await automation(api, {"action_type": "voice_outbound_call", "config": config})
+    run = await triggered(api, made, deal_id=deal["id"])
+    waiting = await api.get(f"/scheduled-communications/{run['action_results'][0]['response']['scheduled_communication_id']}")
+    assert (waiting["status"], waiting["scheduled_for"], waiting["deal_id"]) == ("pending", "2026-06-14T22:30:00Z", deal["id"])
+    await api.ok("POST", "/__sandbox/clock", {"now": "2026-06-14T22:31:00Z"})
+    calls = [m for m in await outbox(api) if m["channel"] == "call"]
+    assert [(c["to"], c["dynamic_variables"]) for c in calls] == [("+61400000001", {"who": "Jane"})]
+    now = await api.ok(
+        "PATCH",
+        f"/automations/{made['id']}/actions/{made['actions'][0]['id']}",
+        {"config": {**config, "respect_business_hours": False}},
+    )
+    assert now["config"]["respect_business_hours"] is False
+    await triggered(api, made, deal_id=deal["id"])
+    assert len([m for m in await outbox(api) if m["channel"] == "call"]) == 2
+
+
+async def test_emails_go_to_companies_come_from_the_assignee_and_carry_at_most_25_mb() -> None:
+    api = make()
+    firm = await api.ok("POST", "/companies", {"name": "F", "email": "office@f.example"}, status=201)
+    deal = await a_deal(api, customer_id=firm["id"])
+    user = api.workspace.store.all("user")[0]
+    files = [
+        api.workspace.store.all("file")[0],
+        {**api.workspace.store.all("file")[0], "id": NOBODY, "file_size": 26 * 1024 * 1024},
+    ]
+    api.workspace.store.add("file", files[1:])
+    email = {"subject": "s", "body": "b", "recipient_target": "account_customer", "sender_mode": "assignee"}
+    made = await automation(
+        api,
+        {"action_type": "send_gmail_email", "config": {**email, "attachment_ids": [files[0]["id"]]}},
+        {"action_type": "send_gmail_email", "config": {**email, "attachment_ids": [NOBODY]}},
+        {"action_type": "send_gmail_email", "config": {**email, "recipient_target": "account_supplier"}},
+        {"action_type": "call_webhook", "config": {"url": "https://hooks.example/x"}},
+    )
+    nobody = await triggered(api, made, deal_id=deal["id"])
+    assert "assigned team member" in nobody["action_results"][0]["error"]
+    await api.ok("POST", f"/opportunities/{deal['id']}/users/{user['id']}", status=201)
+    run = await triggered(api, made, deal_id=deal["id"])
+    assert [r["status"] for r in run["action_results"]] == ["completed", "failed", "failed", "completed"]
+    assert "25 MB" in run["action_results"][1]["error"]
+    assert "account_supplier" in run["action_results"][2]["error"]
+    mail = next(m for m in await outbox(api) if m["channel"] == "email")
+    assert (mail["to"], mail["from"], mail["attachments"]) == ("office@f.example", user["email"], [files[0]["name"]])
+    assert [m["to"] for m in await outbox(api) if m["channel"] == "webhook"] == ["https://hooks.example/x"] * 2
+
+
 async def test_crm_actions_tag_move_assign_and_write_fields() -> None:
     api = make()
     deal = await a_deal(api, tags=["old"])
@@ -320,7 +374,7 @@ async def test_automations_that_start_each_other_come_to_an_end() -> None:
 
 async def test_those_named_in_the_settings_hear_of_a_failed_action_once_an_hour() -> None:
     api = make()
-    set_settings(api.workspace.store, automation_error_notify_emails=["ops@brightside.example"])
+    set_up(api, "company_settings", automation_error_notify_emails=["ops@brightside.example"])
     made = await automation(api, {"action_type": "assign_user", "config": {"user_id": NOBODY}})
     deal = await a_deal(api)
     for advance in (0, 60, 3600):

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
-from trustpager_mcp.sandbox.company import set_settings
+from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
 
 # NOW is Monday 15 June 2026, noon in Sydney; Wednesday is the 17th.
 DAY = "2026-06-17"
@@ -373,7 +372,7 @@ async def test_late_and_no_show_tell_the_booker_and_invite_to_book_again() -> No
     absent = await api.ok("POST", f"{path}/mark-no-show")
     assert (absent["status"], absent["notifications_sent"], absent["rebooking_reminders"]) == ("no_show", 1, 1)
     await at(api, "2026-06-15T03:30:00Z")
-    assert (await outbox(api, "email"))[-1]["body"].endswith("/book/brightside/chat")
+    assert (await outbox(api, "email"))[-1]["body"].endswith("/book/brightside-home-energy/chat")
     subjects = [a["subject"] for a in await api.get(f"/opportunities/{made['deal_id']}/activities")]
     assert subjects == ["Chat: no show", "Chat: late"]
 
@@ -394,6 +393,9 @@ async def test_a_booking_enrols_its_person_before_the_event_and_fires_automation
     assert run["trigger_data"]["booking_id"] == booking["id"]
     await at(api, "2026-06-16T22:11:00Z")
     assert "Soon: Chat" in (await outbox(api, "email"))[0]["body"]
+    later = await book(api, kind, date="2026-06-18")
+    await api.ok("POST", f"/scheduling-bookings/{later['id']}/cancel")
+    assert [t["status"] for t in await api.get(f"/auto-queues/{queue['id']}/enrollments")] == ["cancelled", "completed"]
 
 
 async def test_the_notetaker_joins_once_records_and_is_charged_by_the_minute_when_the_meeting_is_over() -> None:
@@ -416,8 +418,8 @@ async def test_the_notetaker_refuses_what_it_cannot_record() -> None:
     assert "google_meet_link" in (await api.error("POST", f"/scheduling-bookings/{plain['id']}/notetaker"))["message"]
     meeting = await event_type(api, name="Call", is_meeting=True)
     made = await book(api, meeting, time="11:00")
-    set_settings(api.workspace.store, notetaker_enabled=False)
+    set_up(api, "company_settings", notetaker_enabled=False)
     assert (await api.error("POST", f"/scheduling-bookings/{made['id']}/notetaker"))["code"] == "NOTETAKER_DISABLED"
-    set_settings(api.workspace.store, notetaker_enabled=True)
+    set_up(api, "company_settings", notetaker_enabled=True)
     await api.ok("POST", f"/scheduling-bookings/{made['id']}/cancel")
     assert "cancelled" in (await api.error("POST", f"/scheduling-bookings/{made['id']}/notetaker"))["message"]

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
-from trustpager_mcp.sandbox.company import set_settings
+from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
 
 EMAIL = {"to_email": "jo@field.example", "subject": "Quote", "html_body": "<p>Hi</p>"}
 SMS = {"phone_number_id": NOBODY, "to_number": "+61400111222", "message_body": "Hi"}
@@ -147,10 +146,10 @@ async def test_a_dispatch_that_fails_is_tried_again_ever_later_and_then_given_up
     assert (await api.get(path))["attempt_count"] == 4
     await at(api, "2026-06-16T01:15:01Z")
     assert [(await api.get(path))[k] for k in ("status", "attempt_count")] == ["failed", 5]
-    set_settings(api.workspace.store, company_email=None)
+    set_up(api, "own_company", contact_email=None)
     late = await queued(api, when="2026-06-16T02:00:00Z")
     await at(api, "2026-06-16T02:00:01Z")
-    set_settings(api.workspace.store, company_email="hi@brightside.example")
+    set_up(api, "own_company", contact_email="hi@brightside.example")
     await at(api, "2026-06-16T02:01:01Z")
     assert [(await api.get(f"{PATH}/{late['id']}"))[k] for k in ("status", "attempt_count", "last_error")] == [
         "dispatched",

@@ -70,6 +70,15 @@ class Api:
         return [message for message in sent if message["channel"] == channel]
 
 
+def set_up(api: Api, kind: str, **fields: Any) -> None:
+    """Give the one record of a kind (company_settings, own_company) other fields."""
+    store = api.workspace.store
+    if known := store.all(kind):
+        store.save(kind, {**known[0], **fields})
+    else:
+        store.add(kind, [{"id": NOBODY, **fields}])
+
+
 def make(key: str | None = "tp_live_sandbox_full", **options: Any) -> Api:
     """A caller of a sandbox that stands at NOW."""
     return Api(create_app(**{"now": NOW, **options}), key)

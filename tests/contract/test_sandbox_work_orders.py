@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
-from trustpager_mcp.sandbox.company import set_settings
+from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
 
 
 async def a_line(api: Api) -> dict[str, Any]:
@@ -105,6 +104,6 @@ async def test_a_portal_needs_work_orders_and_an_address_to_send_from() -> None:
     body = {"deal_id": line["opportunity_id"], "recipient_email": "jo@client.example", "recipient_name": "Jo"}
     assert "no work orders" in (await api.error("POST", "/work-orders/send-work-status", body))["message"]
     await api.ok("POST", "/work-orders", {"deal_product_id": line["id"]}, status=201)
-    set_settings(api.workspace.store, company_email=None)
+    set_up(api, "own_company", contact_email=None)
     assert (await api.error("POST", "/work-orders/send-work-status", body))["code"] == "EMAIL_NOT_CONFIGURED"
     await api.error("POST", "/work-orders/send-work-status", {**body, "deal_id": NOBODY}, status=404)

@@ -30,6 +30,11 @@ def is_uuid(value: Any) -> bool:
         return False
 
 
+def is_email(value: Any) -> bool:
+    """Whether the value is an address with a complete domain."""
+    return isinstance(value, str) and bool(_EMAIL.fullmatch(value))
+
+
 def moment(text: Any) -> datetime | None:
     """An ISO 8601 date or time as UTC; None when it is none."""
     if not isinstance(text, str):
@@ -49,7 +54,7 @@ def _is_date(value: object) -> bool:
 
 _FORMATS = FormatChecker(formats=())
 _FORMATS.checks("uuid")(lambda value: not isinstance(value, str) or is_uuid(value))
-_FORMATS.checks("email")(lambda value: not isinstance(value, str) or bool(_EMAIL.fullmatch(value)))
+_FORMATS.checks("email")(lambda value: not isinstance(value, str) or is_email(value))
 _FORMATS.checks("date")(_is_date)
 _FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or moment(value) is not None)
 _FORMATS.checks("uri")(lambda value: not isinstance(value, str) or bool(re.match(r"https?://\S+$", value)))

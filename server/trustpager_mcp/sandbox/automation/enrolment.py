@@ -43,5 +43,12 @@ def cancel_pending(world: World, queue_id: str, ids: Record) -> int:
     return len(waiting)
 
 
+def cancel_of_booking(world: World, booking_id: str) -> None:
+    """Cancel what waits because of a booking: its event type had enrolled the booker."""
+    for timer in world.store.all("auto_queue_enrollment", status="pending"):
+        if timer["trigger_data"].get("booking_id") == booking_id:
+            world.store.save("auto_queue_enrollment", {**timer, "status": "cancelled", "updated_at": world.clock.iso()})
+
+
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

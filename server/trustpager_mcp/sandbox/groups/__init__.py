@@ -91,4 +91,4 @@ HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
 LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
-SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}
+SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: part for m in MODULES if (part := getattr(m, "seed", None))}

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .. import zones
-from ..checks import is_uuid, moment
+from ..checks import is_email, is_uuid, moment
 from ..engine import Answer, Call, Handler
 from ..errors import ApiError
 from ..phones import to_e164
@@ -20,7 +20,6 @@ from ..store import Record
 _BOOKING = "**BOOKING FAILED - NOTHING WAS BOOKED. DO NOT TELL THE CALLER THAT THE APPOINTMENT IS CONFIRMED.**"
 _CANCELLATION, _RESCHEDULING = "BOOKING CANCELLATION FAILED:", "RESCHEDULE FAILED:"
 _SLOT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _MOST_DAYS, _MOST_A_DAY = 4, 8
 
 
@@ -149,7 +148,7 @@ def _no_slot(error: ApiError) -> _Failed:
 def _book(call: Call) -> str:
     args, event_type = _args(call), _event_type(call)
     _must_have(args, "slot", "name", "email")
-    if not _EMAIL.fullmatch(args["email"]):
+    if not is_email(args["email"]):
         raise _Failed(f'"{args["email"][:60]}" is no complete email address. Ask the caller to spell it.')
     zone = _zone(call, args, ZoneInfo(zones.DEFAULT))
     start = _moment(args, "slot", zone)

@@ -228,6 +228,7 @@ def cancel(world: World, booking: Record, reason: str | None, *, quietly: bool =
     for guest in _guests(world, booking):
         world.send("calendar_cancellation", guest, subject=f"Cancelled: {booking['event_type_name']}", booking_id=booking["id"])
     notices.cancel(world, booking["id"])
+    enrolment.cancel_of_booking(world, booking["id"])
     if not quietly:
         world.emit("booking_cancelled", event_data(cancelled, cancellation_reason=reason))
     return cancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PARTS = {"morning": (0, 12), "afternoon": (12, 17), "evening": (17, 24), "lunch": (11, 14), "midday": (11, 14), "noon": (11, 14)}
@@ -19,11 +20,11 @@ def days(text: str | None, today: date) -> tuple[date, date]:
     if found := re.search(r"\d{4}-\d{2}-\d{2}", words):
         return _dated(found[0], today)
     if "day after tomorrow" in words:
-        return (today + timedelta(days=2),) * 2
+        return _only(today + timedelta(days=2))
     if "tomorrow" in words:
-        return (today + timedelta(days=1),) * 2
+        return _only(today + timedelta(days=1))
     if "today" in words:
-        return today, today
+        return _only(today)
     monday = today - timedelta(days=today.weekday())
     if "next week" in words:
         return monday + timedelta(days=7), monday + timedelta(days=13)
@@ -34,7 +35,7 @@ def days(text: str | None, today: date) -> tuple[date, date]:
             day = _next_weekday(number, today)
             # "next Friday", said on a Wednesday, is the one of the week after.
             same_week = day - timedelta(days=day.weekday()) == monday
-            return (day + timedelta(days=7 if "next" in words and same_week else 0),) * 2
+            return _only(day + timedelta(days=7 if "next" in words and same_week else 0))
     return today, today + timedelta(days=_ANY_DAYS)
 
 
@@ -46,12 +47,19 @@ def _dated(text: str, today: date) -> tuple[date, date]:
         return today, today + timedelta(days=_ANY_DAYS)
     if day.year > today.year + 2:
         return today, today + timedelta(days=_ANY_DAYS)
-    chosen = day if day >= today else _next_weekday(day.weekday(), today)
-    return chosen, chosen
+    return _only(day if day >= today else _next_weekday(day.weekday(), today))
+
+
+def _only(day: date) -> tuple[date, date]:
+    return day, day
 
 
 def _next_weekday(number: int, today: date) -> date:
     return today + timedelta(days=(number - today.weekday()) % 7)
+
+
+def _within(first: int, last: int, at: datetime) -> bool:
+    return first <= at.hour < last
 
 
 def time_test(text: str | None) -> Callable[[datetime], bool]:
@@ -59,7 +67,7 @@ def time_test(text: str | None) -> Callable[[datetime], bool]:
     words = (text or "").strip().lower()
     for name, (first, last) in _PARTS.items():
         if name in words:
-            return lambda at, first=first, last=last: first <= at.hour < last  # type: ignore[misc]
+            return partial(_within, first, last)
     found = _CLOCK.search(words)
     if found is None:
         return lambda _: True
