@@ -26,8 +26,9 @@ class Keys:
         named = (s for t in tools for s in (*t.scopes, *(a.scope for a in t.also_needs)))
         every = frozenset(part.strip() for s in named for part in s.split("|"))
         sales = frozenset(f"{group}:{right}" for group in _SALES for right in ("read", "write"))
+        self.system = Key(every)
         self._keys = {
-            "tp_live_sandbox_full": Key(every),
+            "tp_live_sandbox_full": self.system,
             "tp_live_sandbox_sales": Key(every & sales),
             "tp_live_sandbox_readonly": Key(frozenset(s for s in every if s.endswith(":read"))),
             "tp_live_sandbox_approval": Key(every, approval=True),

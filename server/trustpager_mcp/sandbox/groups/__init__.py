@@ -1,7 +1,7 @@
 """Behaviour per resource group: one module each.
 
-A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings) and `seed` (its part of the
-practice workspace).
+A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
+events bring) and `seed` (its part of the practice workspace).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ..engine import Handler
 from ..seed import Seeder
-from ..world import Job
+from ..world import Job, Listener
 from . import (
     activities,
     companies,
@@ -37,4 +37,5 @@ MODULES: tuple[ModuleType, ...] = (
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
+LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
 SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}

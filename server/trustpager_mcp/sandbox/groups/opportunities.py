@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import crm_events
 from ..engine import (
     Answer,
     Call,
@@ -122,7 +123,8 @@ def create_one(call: Call, fields: Record) -> Record:
     call.store.add("opportunity", [record])
     if pipeline_id and stage_id:
         place(call, record["id"], pipeline_id, stage_id, 0)
-    return view(call, record)
+    crm_events.created(call, "opportunity", record)
+    return view(call, call.store.get("opportunity", record["id"]) or record)
 
 
 def _check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
@@ -146,12 +148,14 @@ def _move_one(call: Call, opportunity_id: str) -> bool:
     if record is None:
         return False
     pipeline_id = call.body["pipeline_id"]
-    cards = [p for p, _ in call.store.linked("card", opportunity_id)]
+    cards = {p: card["stage_id"] for p, card in call.store.linked("card", opportunity_id)}
     if pipeline_id not in cards and cards:
         # One card goes: from another pipeline to this one. Further placements stay where they are.
-        call.store.unlink("card", opportunity_id, cards[0])
+        call.store.unlink("card", opportunity_id, next(iter(cards)))
     place(call, opportunity_id, pipeline_id, call.body["stage_id"], call.body.get("position") or 0)
-    call.store.save("opportunity", {**record, "updated_at": call.clock.iso()})
+    moved = {**record, "updated_at": call.clock.iso()}
+    call.store.save("opportunity", moved)
+    crm_events.stage_changed(call, moved, pipeline_id, call.body["stage_id"], cards.get(pipeline_id))
     return True
 
 
@@ -159,7 +163,10 @@ def _placed(call: Call, keep_others: bool) -> Answer:
     record = call.must("opportunity")
     _check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
     if keep_others:
-        place(call, record["id"], call.body["pipeline_id"], call.body["stage_id"], call.body.get("position") or 0)
+        pipeline_id, stage_id = call.body["pipeline_id"], call.body["stage_id"]
+        before = dict(call.store.linked("card", record["id"])).get(pipeline_id, {}).get("stage_id")
+        place(call, record["id"], pipeline_id, stage_id, call.body.get("position") or 0)
+        crm_events.stage_changed(call, record, pipeline_id, stage_id, before)
     else:
         _move_one(call, record["id"])
     return Answer(view(call, call.must("opportunity")))
@@ -227,7 +234,10 @@ def _search(call: Call) -> Answer:
 
 
 def _update(call: Call) -> Answer:
-    return Answer(view(call, change(call, "opportunity", call.must("opportunity"), _checked(call, call.body))))
+    before = call.must("opportunity")
+    after = change(call, "opportunity", before, _checked(call, call.body))
+    crm_events.updated(call, "opportunity", before, after)
+    return Answer(view(call, call.must("opportunity")))
 
 
 HANDLERS: dict[str, Handler] = {
