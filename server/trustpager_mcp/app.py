@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as types
@@ -19,7 +19,7 @@ from .callers import SILENT, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .credentials import Credential
 from .dispatcher import Dispatcher, Result
-from .errors import ToolError
+from .errors import ConfigurationError, ToolError
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
 from .registry import Policy, Registry, check_policy
@@ -27,6 +27,9 @@ from .request_builder import Request
 from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
 from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
@@ -78,6 +81,7 @@ class App:
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._upstream: Upstream | None = None
+        self._sandbox: Starlette | None = None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = anyio.Lock()
 
@@ -98,13 +102,20 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            asgi_app = None
-            if self.settings.sandbox:
-                from .sandbox.app import create_app
-
-                asgi_app = create_app(seed=self.settings.seed)
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=asgi_app)
+            if self.settings.sandbox and self._sandbox is None:
+                self.open_sandbox()
+            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=self._sandbox)
         return self._upstream
+
+    def open_sandbox(self) -> None:
+        """Make or open the practice workspace. Raises ConfigurationError when its file cannot be used."""
+        from .sandbox.app import create_app
+        from .sandbox.errors import WorkspaceFileError
+
+        try:
+            self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
+        except WorkspaceFileError as error:
+            raise ConfigurationError(str(error)) from None
 
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
@@ -149,6 +160,9 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+        if self._sandbox is not None and self.settings.db:
+            self._sandbox.state.workspace.store.close()
+            self._sandbox = self._upstream = None
 
 
 def mcp_tool(catalog: Catalog, name: str) -> dict[str, Any]:

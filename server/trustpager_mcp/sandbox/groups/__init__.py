@@ -14,14 +14,26 @@ from ..seed import Seeder
 from ..world import Job, Listener
 from . import (
     activities,
+    agent_ops,
+    agent_proposals,
+    ai,
+    ai_assets,
+    ai_instructions,
+    approvals,
+    billing,
     companies,
+    company,
     contacts,
+    crm_settings,
+    evie,
+    integrations,
     opportunities,
     opportunity_parts,
     pipelines,
     products,
     search,
     tasks,
+    webhooks,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -34,6 +46,18 @@ MODULES: tuple[ModuleType, ...] = (
     products,
     activities,
     tasks,
+    approvals,
+    agent_proposals,
+    billing,
+    company,
+    crm_settings,
+    webhooks,
+    agent_ops,
+    evie,
+    ai,
+    ai_assets,
+    ai_instructions,
+    integrations,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
