@@ -124,8 +124,8 @@ async def test_a_multipart_body_reaches_its_endpoint_and_files_stay_out_of_the_l
     broken = await api.send(
         "POST",
         "/functions/v1/public-image-upload",
-        content=b"--x\r\nnonsense",
-        headers={"content-type": "multipart/form-data; boundary=x"},
+        content=b"x",
+        headers={"content-type": "multipart/form-data"},
     )
     assert broken.json()["error"]["code"] == "VALIDATION_ERROR"
 
