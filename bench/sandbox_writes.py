@@ -50,11 +50,16 @@ def kinds(caller: int, i: int) -> tuple[str, str, dict[str, object]]:
     )[i % 3]
 
 
-async def over_http(seconds: float, file: str) -> tuple[int, float, int]:
+def start(file: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A sandbox on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen([COMMAND, "sandbox", "--port", str(port), "--db", file], stdout=subprocess.DEVNULL)
+    return subprocess.Popen([COMMAND, "sandbox", "--port", str(port), "--db", file], stdout=subprocess.DEVNULL), port
+
+
+async def over_http(seconds: float, file: str) -> tuple[int, float, int]:
+    server, port = start(file)
     base = f"http://127.0.0.1:{port}/functions/v1/api/v1"
     try:
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=6), headers=FULL) as patient:
