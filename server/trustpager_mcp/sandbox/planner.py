@@ -184,8 +184,8 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _tool_words(name: str, told: str) -> Counter[str]:
-    own, others = Counter(_words(name)), Counter(set(_words(told)))
-    return Counter({w: 3 * min(own[w], 1) + others[w] for w in {*own, *others}})
+    own, others = set(_words(name)), set(_words(told))
+    return Counter({w: 3 if w in own else 1 for w in {*own, *others}})
 
 
 def _scores(message: str, tools: Iterable[Tool]) -> list[tuple[float, Tool]]:
@@ -195,8 +195,11 @@ def _scores(message: str, tools: Iterable[Tool]) -> list[tuple[float, Tool]]:
         for tool in tools
     ]
     rare = {w: math.log(1 + len(known) / (1 + sum(w in words for _, words in known))) for w in asked}
-    # Long names cover what was not asked for: of two tools with the same words, the plainer one.
-    return [(sum(rare[w] * words[w] for w in asked) - 0.5 * len(tool.name.split("_")), tool) for tool, words in known]
+    # A name that says more than was asked for is about something else: of two tools with the same words, the plainer one.
+    return [
+        (sum(rare[w] * words[w] for w in asked) - 3.0 * len(set(_words(tool.name.replace("_", " "))) - asked), tool)
+        for tool, words in known
+    ]
 
 
 def _told(turn: Turn) -> str:

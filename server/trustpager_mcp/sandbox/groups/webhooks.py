@@ -12,6 +12,7 @@ from ..store import Record
 from ..webhook_delivery import queue
 from ..world import Event, World
 
+_ENTITIES = {"company": "customer", "opportunity": "deal"}
 _OUTGOING = ("outgoing_webhook", "webhook_subscription")
 
 
@@ -78,9 +79,15 @@ def _logs(kind: str) -> Handler:
     return logs
 
 
+def _event_name(name: str) -> str:
+    """A company is a customer and an opportunity a deal in the names of events."""
+    entity, _, happened = name.replace(".", "_", 1).partition("_")
+    return f"{_ENTITIES.get(entity, entity)}_{happened}" if happened else entity
+
+
 def _listens(hook: Record, event: str) -> bool:
     """Whether the hook names the event; contact.created and contact_created are the same, * is all."""
-    wanted = {str(name).replace(".", "_") for name in hook["events"]}
+    wanted = {_event_name(str(name)) for name in hook["events"]}
     return bool(hook["is_active"] and hook["url"] and wanted & {"*", event})
 
 
