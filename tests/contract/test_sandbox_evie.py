@@ -85,7 +85,7 @@ async def test_everyday_requests_find_the_right_tools() -> None:
         "show me the pipelines": ["list_pipelines"],
         "list our products": ["list_products"],
         "what is my credit balance?": ["get_credit_balance"],
-        "who is on the team? list company users": ["list_company_users"],
+        "list the company users": ["list_company_users"],
     }
     for message, tools in asked.items():
         assert calls_of(await say(caller, message)) == tools, message
