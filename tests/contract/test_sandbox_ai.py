@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 import httpx
@@ -261,6 +262,17 @@ async def test_a_generated_website_is_made_through_the_websites_own_endpoints() 
     answer = await api.ok("POST", "/ai/generate-website-page", {"prompt": "Solar installer with FAQ"})
     path = f"/websites/{answer['website_id']}/pages/{answer['page_id']}/sections"
     assert [s["type"] for s in await api.get(path)] == [s["type"] for s in answer["sections"]]
+
+
+async def test_without_pillow_a_picture_is_refused_saying_what_to_install_and_nothing_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api = make()
+    before = await balance(api)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    error = await api.error("POST", "/ai/generate-image", {"prompt": "a roof"}, status=501)
+    assert "trustpager-mcp[sandbox]" in error["message"]
+    assert await balance(api) == before
 
 
 async def test_ai_endpoints_need_the_scope() -> None:
