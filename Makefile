@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lock format snapshots bundle clean
+.PHONY: programs help setup run test bench lock format snapshots bundle clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,7 +17,7 @@ setup: $(STAMP) ## Make the environment in .venv.
 run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, and say how to connect.
 	@$(BIN)/trustpager-mcp serve --transport http --sandbox
 
-test: $(STAMP) ## Run every check and every test; stop at the first that fails.
+test: $(STAMP) programs ## Run every check and every test; stop at the first that fails.
 	@echo "== ruff: style and common mistakes"
 	@$(BIN)/ruff check
 	@echo "== mypy: types, strictly"
@@ -53,6 +53,18 @@ bundle: $(STAMP) ## Build the bundle that Claude Desktop installs (needs Node an
 clean: ## Remove the environment, caches and build output.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What some tests drive besides Python. Where it cannot be installed, those tests say so and are skipped.
+programs:
+	@missing=""; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "== installing$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	elif [ -n "$$missing" ]; then \
+	  echo "== missing:$$missing (tests that need it are skipped; on Debian: sudo apt-get install$$missing)"; \
+	fi
 
 # One shell for the whole recipe: a missing ensurepip is found before a half-made environment is left behind.
 $(STAMP): pyproject.toml requirements-dev.lock

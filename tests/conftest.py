@@ -34,9 +34,10 @@ class Agent:
 
 
 @asynccontextmanager
-async def connect(*options: str, mode: Any = "auto", **env: str) -> AsyncIterator[Agent]:
+async def connect(*options: str, mode: Any = "auto", person: Any = None, **env: str) -> AsyncIterator[Agent]:
+    """`person` answers the server's questions, as an elicitation callback of the SDK's client."""
     server = StdioServerParameters(command=COMMAND, args=["serve", *options], env=env)
-    async with Client(server, mode=mode) as client:
+    async with Client(server, mode=mode, elicitation_callback=person) as client:
         yield Agent(client)
 
 

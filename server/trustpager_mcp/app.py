@@ -15,15 +15,20 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from . import __version__, meta_tools
-from .callers import SILENT, Caller
+from .audit import audit_log
+from .callers import SILENT, AnswerNeeded, Caller
 from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .credentials import Credential
+from .credits import Budget
 from .dispatcher import Dispatcher, Result
+from .elicitation import ClientCaller, input_required
 from .errors import ConfigurationError, ToolError
+from .gate import Gate
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
-from .registry import Policy, Registry, check_policy
+from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .request_builder import Request
+from .safeguards import Safeguards
 from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, Settings
 from .upstream import Upstream
@@ -41,6 +46,9 @@ INSTRUCTIONS = (
 )
 current_credential: ContextVar[Credential | None] = ContextVar("current_credential", default=None)
 """The caller of the request being handled, where a transport tells one; else the configured key."""
+_UNBOUND = Narrowing()
+current_narrowing: ContextVar[Narrowing] = ContextVar("current_narrowing", default=_UNBOUND)
+"""The caller's own bounds, where a transport tells them."""
 
 
 class Session:
@@ -48,7 +56,7 @@ class Session:
 
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
         self.registry = Registry(app.catalog, policy)
-        self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url)
+        self.dispatcher = Dispatcher(self.registry, credential, app.upstream, app.base_url, app.safeguards)
         self.search = SearchIndex(self.registry)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
@@ -62,11 +70,18 @@ class Session:
             self._listed = meta + [mcp_tool(self.registry.catalog, n) for n in names]
         return self._listed
 
-    async def call(self, name: str, arguments: dict[str, Any], caller: Caller = SILENT) -> Result:
-        """Run any tool by name, meta tools included; failures are Results."""
+    async def call(
+        self, name: str, arguments: dict[str, Any], caller: Caller = SILENT, *, options: dict[str, Any] | None = None
+    ) -> Result:
+        """Run any tool by name, meta tools included; failures are Results. `options` are call options, beside the arguments.
+
+        Raises AnswerNeeded where a person has to be asked in another request.
+        """
         if self._meta.knows(name) and with_meta_tools(self._selection):
-            return await self._meta.call(name, arguments, caller)
-        return await self.dispatcher.call(name, arguments, caller=caller)
+            result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
+            notice = self.registry.notice if name == "find_tools" else ""
+            return replace(result, text=f"{result.text}\n{notice}") if notice else result
+        return await self.dispatcher.call(name, arguments, options=options, caller=caller)
 
 
 class App:
@@ -78,11 +93,16 @@ class App:
         self.selection: Selection = parse_selection(settings.tools, self.catalog)
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = Credential(settings.api_key or (SANDBOX_KEY if settings.sandbox else None))
+        self.safeguards = Safeguards(
+            Gate(settings.confirm, settings.confirm_secret),
+            Budget(settings.credit_budget, settings.credit_period),
+            audit_log(settings.audit, with_arguments=settings.audit_arguments),
+        )
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._upstream: Upstream | None = None
         self._sandbox: Starlette | None = None
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
 
     def _configured_policy(self) -> Policy:
@@ -120,16 +140,22 @@ class App:
     async def session(self, credential: Credential | None = None) -> Session:
         """The session of a credential (by default the caller's, else the configured one)."""
         credential = credential or current_credential.get() or self.credential
-        key = credential.fingerprint
+        bounds = current_narrowing.get()
+        key = (credential, bounds)
         if (known := self._sessions.get(key)) is not None:
             self._sessions.move_to_end(key)
             return known
         async with self._lock:
             if (known := self._sessions.get(key)) is not None:
                 return known
-            policy = self._policy
+            policy = narrowed(self._policy, bounds)
             if policy.scopes is None:
-                policy = replace(policy, scopes=await self._discover_scopes(credential))
+                scopes, because = await self._discover_scopes(credential)
+                policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
+                if because and credential.api_key:
+                    import logging
+
+                    logging.getLogger(__name__).warning("key %s: writes wait. %s", credential.fingerprint, because)
             session = Session(self, credential, policy)
             if policy.scopes is not None or not credential.api_key:
                 self._sessions[key] = session
@@ -137,25 +163,31 @@ class App:
                     self._sessions.popitem(last=False)
             return session
 
-    async def _discover_scopes(self, credential: Credential) -> frozenset[str] | None:
-        """The scopes that the API's own tool list proves this credential to hold; None when it cannot be read."""
+    async def _discover_scopes(self, credential: Credential) -> tuple[frozenset[str] | None, str]:
+        """The scopes that the API's own tool list proves this credential to hold; else None and the reason."""
         request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
         try:
             with anyio.fail_after(_SCOPES_TIMEOUT):
                 response = await self.upstream.send(request, credential.headers())
+            if response.status == 401:
+                return None, "The API does not accept the key."
             if response.status != 200:
-                return None
+                return None, f"The API's tool list answered {response.status}."
             body = json.loads(response.content)
-        except (ToolError, TimeoutError, ValueError):
-            return None
+        except ToolError as error:
+            return None, f"The API's tool list could not be read: {error.message}"
+        except TimeoutError:
+            return None, f"The API's tool list did not come within {_SCOPES_TIMEOUT:g} s."
+        except (ValueError, RecursionError):
+            return None, "The API's tool list is not valid JSON."
         data = body.get("data", body) if isinstance(body, dict) else body
         entries = data.get("tools") if isinstance(data, dict) else data
         if not isinstance(entries, list):
-            return None
+            return None, "The API's tool list does not list tools."
         required = [frozenset(map(str, e.get("required_scopes") or ())) for e in entries if isinstance(e, dict)]
         # A tool that any of its scopes opens proves none of them.
         either = {frozenset(t.scopes) for t in self.catalog.tools.values() if t.any_scope}
-        return frozenset(s for scopes in required if scopes not in either for s in scopes) & self.catalog.scopes
+        return frozenset(s for scopes in required if scopes not in either for s in scopes) & self.catalog.scopes, ""
 
     async def aclose(self) -> None:
         if self._upstream is not None:
@@ -185,9 +217,12 @@ def build_server(app: App) -> Server[Any]:
         tools = [types.Tool.model_validate(t) for t in session.tools()]
         return types.ListToolsResult(tools=tools, ttl_ms=300_000, cache_scope="private")
 
-    async def on_call(_ctx: Any, params: Any) -> types.CallToolResult:
+    async def on_call(ctx: Any, params: Any) -> types.CallToolResult | types.InputRequiredResult:
         session = await app.session()
-        result = await session.call(params.name, params.arguments or {})
+        try:
+            result = await session.call(params.name, params.arguments or {}, ClientCaller(ctx, params))
+        except AnswerNeeded as needed:
+            return input_required(needed.question)
         content: list[Any] = [types.TextContent(type="text", text=result.text)]
         return types.CallToolResult(content=content, is_error=result.is_error)
 

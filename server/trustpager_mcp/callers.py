@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """A yes-or-no question for the person behind the client. `state` comes back with the answer, unchanged."""
+
+    text: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A person's answer, and the state that came back with it."""
+
+    accepted: bool
+    state: str
+
+
+class AnswerNeeded(Exception):
+    """The call ends here and has to be made again with the person's answer. No error: the transport turns it into a request."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.text)
+        self.question = question
+
 
 class Caller:
     """A caller that hears nothing until the result. Transports subclass it with what their client can do."""
 
+    can_ask = False
+    """Whether a person behind the client can be asked, by a way that the model cannot answer."""
+
+    answer: Reply | None = None
+    """The person's answer, where it came with this very call."""
+
     async def progress(self, message: str) -> None:
         """Tell the waiting client that the call is alive and what it does."""
+
+    async def ask(self, question: Question) -> Reply:
+        """Put a question to the person. Only called when `can_ask`.
+
+        Raises AnswerNeeded where the protocol answers in another request, and NotAllowedError when asking fails.
+        """
+        raise AnswerNeeded(question)
 
 
 SILENT = Caller()

@@ -86,6 +86,10 @@ class Credits(_Model):
     amount: float | None
     per: str = "call"
     minimum: float | None = None
+    counts: str | None = None
+    """The argument that tells how much: characters of a text, items of a list, or a number."""
+    unit: float = Field(default=1.0, gt=0)
+    """How many of what `counts` counts `amount` pays for."""
 
 
 class Paging(_Model):

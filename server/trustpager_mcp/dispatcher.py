@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
+
+from .approvals import held_approval, queued_text
+from .audit import CallRecord
 from .call_options import CallOptions, take_options
 from .callers import SILENT, Caller
 from .credentials import Credential
+from .credits import price
 from .definitions import Effect, Tool
 from .errors import NotAllowedError, ToolError, UpstreamError
-from .registry import Registry
+from .preview import preview
+from .registry import Registry, forbidden_hint
 from .request_builder import DEFAULT_BASE_URL, Request, build
+from .safeguards import Safeguards
 from .shaping import shape, shape_error
+from .targets import record_name, target_reader
+from .tokens import estimate_tokens
 from .upstream import Response, Upstream
 from .validation import prepare
 
+_TARGET_SECONDS = 3.0
 EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irreversible": "call_irreversible"}
 
 
@@ -33,11 +43,19 @@ class Result:
 class Dispatcher:
     """Runs calls for one credential under one registry."""
 
-    def __init__(self, registry: Registry, credential: Credential, upstream: Upstream, base_url: str = DEFAULT_BASE_URL) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        credential: Credential,
+        upstream: Upstream,
+        base_url: str = DEFAULT_BASE_URL,
+        safeguards: Safeguards | None = None,
+    ) -> None:
         self.registry = registry
         self._credential = credential
         self._upstream = upstream
         self._base_url = base_url
+        self._safe = safeguards or Safeguards()
 
     async def call(
         self,
@@ -45,33 +63,77 @@ class Dispatcher:
         arguments: dict[str, Any],
         *,
         options: dict[str, Any] | None = None,
-        caller: Caller = SILENT,  # noqa: ARG002
+        caller: Caller = SILENT,
         effect: Effect | None = None,
     ) -> Result:
         """Call a tool. Never raises a ToolError: a failure is a Result with `is_error`.
 
         `options` are call options given apart from the arguments. `effect` is the class of the executor that was used;
-        a tool of another class is refused.
+        a tool of another class is refused. Raises AnswerNeeded where a person has to be asked in another request.
         """
-        try:
-            tool = self.registry.get(name)
-            if effect is not None and tool.effect != effect:
-                raise wrong_executor(tool, effect)
-            chosen, rest = take_options(tool, arguments, options)
-            request = build(tool, prepare(self.registry.catalog, tool, rest), self._base_url)
-            response = await self._upstream.send(request, self._credential.headers())
-            return self._understood(tool, request, response, chosen)
-        except ToolError as error:
-            return failure(error)
+        with self._safe.audit.recording(name, arguments, self._credential) as record:
+            try:
+                result = await self._run(record, name, arguments, options, caller, effect)
+            except ToolError as error:
+                record.failed(error)
+                result = failure(error)
+            if self._safe.audit.on:
+                record.tokens = estimate_tokens(result.text)
+            return result
 
-    def _understood(self, tool: Tool, request: Request, response: Response, options: CallOptions) -> Result:
-        payload = classify(tool, response)
-        if response.status == 202 and (held := _held(payload)):
-            return Result(
-                f"Queued, not done: {tool.name} waits for a person's approval (approval_id {held}). "
-                "Do not send it again; tell the user that someone has to approve it.",
-                payload,
-            )
+    async def _run(
+        self,
+        record: CallRecord,
+        name: str,
+        arguments: dict[str, Any],
+        options: dict[str, Any] | None,
+        caller: Caller,
+        effect: Effect | None,
+    ) -> Result:
+        tool = self.registry.get(name)
+        if effect is not None and tool.effect != effect:
+            raise wrong_executor(tool, effect)
+        chosen, rest = take_options(tool, arguments, options)
+        prepared = prepare(self.registry.catalog, tool, rest)
+        record.called(tool, prepared)
+        request = build(tool, prepared, self._base_url)
+        headers = self._credential.headers()
+        cost, who = price(tool, prepared), self._credential.fingerprint
+        self._safe.budget.check(tool, cost, who)
+        asks = self._safe.gate.asks(tool, caller)
+        if chosen.preview:
+            record.outcome = "preview"
+            return Result(*preview(tool, request, headers, cost, asks))
+        if asks:
+            await self._safe.gate.confirm(tool, prepared, caller, who, lambda: self._target(tool, prepared))
+        with self._safe.budget.spending(tool, cost, who) as spending:
+            response = await self._upstream.send(request, headers)
+            record.answered(response.status, response.headers)
+            payload = classify(tool, response)
+            spending.settle(payload)
+        record.credits = spending.credits
+        record.outcome = "done"
+        if response.status == 202 and (held := held_approval(payload)):
+            record.outcome = "queued"
+            return Result(_with_footer(queued_text(tool, held, self.registry.visible), spending.footer), payload)
+        result = self._understood(tool, request, response, payload, chosen)
+        return replace(result, text=_with_footer(result.text, spending.footer))
+
+    async def _target(self, tool: Tool, arguments: dict[str, Any]) -> str:
+        """What the record that a call acts on is called, read from the API; empty where that is not quickly possible."""
+        reader = target_reader(tool, self.registry.visible)
+        if reader is None:
+            return ""
+        wanted = {p.name: arguments[p.name] for p in reader.parameters if p.location == "path"}
+        with anyio.move_on_after(_TARGET_SECONDS):
+            try:
+                response = await self._upstream.send(build(reader, wanted, self._base_url), self._credential.headers())
+                return record_name(reader, classify(reader, response))
+            except ToolError:
+                return ""
+        return ""
+
+    def _understood(self, tool: Tool, request: Request, response: Response, payload: Any, options: CallOptions) -> Result:
         if payload is None:
             return Result(f"Done: {tool.name} ({request.method} answered {response.status}).")
         if isinstance(payload, str):
@@ -79,6 +141,10 @@ class Dispatcher:
         entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
         shaped = shape(tool, payload, entity, options.fields)
         return Result(shaped.text, shaped.data)
+
+
+def _with_footer(text: str, footer: str) -> str:
+    return f"{text}\n{footer}" if footer else text
 
 
 def failure(error: ToolError) -> Result:
@@ -176,7 +242,7 @@ def _next_step(tool: Tool, response: Response) -> str:
         case 402:
             return "The workspace's credits are used up; the user has to top them up."
         case 403:
-            return "This credential may not do that. Tell the user which scope is missing; do not try again."
+            return forbidden_hint(tool)
         case 404:
             return "Look the id up with a list or search tool; it may be deleted or from another workspace."
         case 409:
@@ -193,10 +259,3 @@ def _uncertain(tool: Tool) -> str:
     if tool.effect == "read":
         return "Nothing was changed; try again later."
     return "It may have taken effect: read the record before sending it again."
-
-
-def _held(payload: Any) -> str | None:
-    data = payload.get("data") if isinstance(payload, dict) else None
-    if isinstance(data, dict) and data.get("status") == "pending_approval":
-        return str(data.get("approval_id"))
-    return None

@@ -34,7 +34,7 @@ class ToolError(TrustPagerError):
     """An error whose reader is the agent.
 
     `code` is stable and machine-readable; `message` says what happened and what is allowed; `hint` what to do next;
-    `details` holds the API's own structured details, if any.
+    `details` holds the API's own structured details, if any. `uncertain`: a change was sent and may have been made.
     """
 
     code = "TOOL_ERROR"
@@ -48,6 +48,7 @@ class ToolError(TrustPagerError):
         details: Any = None,
         status: int | None = None,
         request_id: str | None = None,
+        uncertain: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -56,6 +57,7 @@ class ToolError(TrustPagerError):
         self.details = details
         self.status = status
         self.request_id = request_id
+        self.uncertain = uncertain
 
 
 class UnknownToolError(ToolError):
@@ -83,6 +85,21 @@ class UpstreamError(ToolError):
 
 
 class UnreachableError(ToolError):
-    """No usable answer came from the API."""
+    """No usable answer came from the API. `sent`: the request left, so the API may have acted on it."""
 
     code = "UNREACHABLE"
+
+    def __init__(self, message: str, *, sent: bool = False, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.sent = sent
+
+
+def nothing_happened(error: ToolError) -> bool:
+    """Whether the API certainly did nothing: the call was not sent, or the API refused it."""
+    if error.uncertain:
+        return False
+    if isinstance(error, UnreachableError):
+        return not error.sent
+    if isinstance(error, UpstreamError):
+        return error.status is not None and 300 <= error.status < 500 and error.status != 408
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from .catalog import Catalog
 from .errors import ConfigurationError
@@ -26,7 +27,7 @@ class Selection:
 
 
 def parse_selection(text: str, catalog: Catalog) -> Selection:
-    """`core` | `lean` | `all` | `contacts,email,create_task`. Raises ConfigurationError for an unknown name."""
+    """`core` | `lean` | `all` | `contacts,email,create_task,list_*`. Raises ConfigurationError for what matches nothing."""
     names = [n.strip() for n in text.split(",") if n.strip()]
     if not names:
         raise ConfigurationError(f"--tools is empty. Give {', '.join(PROFILES)}, or toolsets and tools by name.")
@@ -35,14 +36,20 @@ def parse_selection(text: str, catalog: Catalog) -> Selection:
     if any(n in PROFILES for n in names):
         raise ConfigurationError(f"--tools {text!r}: a profile ({', '.join(PROFILES)}) stands alone.")
     toolsets = frozenset(n for n in names if n in catalog.toolsets)
-    tools = frozenset(n for n in names if n in catalog.tools)
-    if unknown := [n for n in names if n not in toolsets and n not in tools]:
+    matches = {n: [t for t in catalog.tools if t == n or (is_glob(n) and fnmatchcase(t, n))] for n in names}
+    tools = frozenset(t for found in matches.values() for t in found)
+    if unknown := [n for n in names if n not in toolsets and not matches[n]]:
         import difflib
 
         near = difflib.get_close_matches(unknown[0], [*catalog.toolsets, *catalog.tools, *PROFILES], n=3, cutoff=0.5)
         known = f"Did you mean {' or '.join(near)}?" if near else f"Toolsets: {', '.join(catalog.toolsets)}."
         raise ConfigurationError(f"--tools names {unknown[0]!r}, which is neither toolset nor tool. {known}")
     return Selection(None, toolsets, tools)
+
+
+def is_glob(name: str) -> bool:
+    """Whether a name is a pattern rather than a name."""
+    return any(c in name for c in "*?[")
 
 
 def directly_listed(selection: Selection, registry: Registry) -> list[str]:

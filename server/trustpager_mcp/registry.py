@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from .catalog import Catalog, missing_scopes
@@ -16,17 +16,34 @@ class Policy:
     """What the operator allows. Everything here only narrows.
 
     `scopes` is what the credential holds; None means that nobody knows yet, and then reads are let through (the API
-    has the last word) and writes wait. `toolsets` and `tools` are names; `allow` and `deny` are globs over tool names.
-    `approvals` switches on the tools that approve or reject what was held back for a person.
+    has the last word) and writes wait; `scopes_unknown_because` says why nobody does. `toolsets` and `tools` are names;
+    `allow` and `deny` are globs over tool names. `approvals` switches on the tools that approve or reject what was held
+    back for a person.
     """
 
     scopes: frozenset[str] | None = None
+    scopes_unknown_because: str = ""
     toolsets: frozenset[str] | None = None
     tools: frozenset[str] = frozenset()
     read_only: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     approvals: bool = False
+    within: frozenset[str] | None = None
+    """The toolsets of one caller; None: all that the operator allows."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """Bounds of one caller, within those of the server: only these toolsets (None: all of them), reads only."""
+
+    toolsets: frozenset[str] | None = None
+    read_only: bool = False
+
+
+def narrowed(policy: Policy, bounds: Narrowing) -> Policy:
+    """The policy within a caller's bounds; never wider."""
+    return replace(policy, read_only=policy.read_only or bounds.read_only, within=bounds.toolsets)
 
 
 def check_policy(policy: Policy, catalog: Catalog) -> None:
@@ -78,6 +95,8 @@ class Registry:
         toolset = self.catalog.toolset_of[tool.name]
         if selected and toolset not in (policy.toolsets or ()) and tool.name not in policy.tools:
             return self._off(tool, f"the toolset {toolset} is not switched on (--tools)")
+        if policy.within is not None and toolset not in policy.within:
+            return self._off(tool, f"the toolset {toolset} is not open to this caller")
         if policy.allow and not any(fnmatchcase(tool.name, p) for p in policy.allow):
             return self._off(tool, "it is not on the operator's allow list")
         if any(fnmatchcase(tool.name, p) for p in policy.deny):
@@ -92,8 +111,8 @@ class Registry:
             return NotAllowedError(
                 f"{tool.name} is held back: the scopes of this credential are not known yet.",
                 code="SCOPES_UNKNOWN",
-                hint="The API's tool list could not be read. Check the key and the connection (`trustpager-mcp doctor`), "
-                "or have the operator state the scopes with --scopes.",
+                hint=f"{self.policy.scopes_unknown_because or 'Nobody has asked the API for them.'} Check the key and the "
+                "connection (`trustpager-mcp doctor`), or have the operator state the scopes with --scopes.",
             )
         if missing := missing_scopes(tool, policy.scopes):
             return NotAllowedError(
@@ -108,6 +127,14 @@ class Registry:
     def _off(tool: Tool, reason: str) -> NotAllowedError:
         return NotAllowedError(f"{tool.name} is not available here: {reason}.", code="SWITCHED_OFF")
 
+    @property
+    def notice(self) -> str:
+        """What an agent should know about this view of the catalogue; empty when there is nothing to say."""
+        if self.policy.scopes is not None or self.policy.read_only:
+            return ""
+        because = self.policy.scopes_unknown_because
+        return f"Only reads are available: the scopes of this credential are not known.{' ' + because if because else ''}"
+
     def get(self, name: str) -> Tool:
         """The tool, or UnknownToolError / NotAllowedError with the reason and the nearest names."""
         tool = self.visible.get(name)
@@ -118,3 +145,10 @@ class Registry:
         near = self.catalog.nearest(name, self.visible)
         hint = f"Nearest: {', '.join(near)}." if near else "Use find_tools to look for one."
         raise UnknownToolError(f"there is no tool {name!r}.", hint=hint)
+
+
+def forbidden_hint(tool: Tool) -> str:
+    """What to do after a 403, with the scopes that the tool needs when the API did not name one."""
+    needs = [*tool.scopes, *(f"{a.scope} (when {a.when})" for a in tool.also_needs)]
+    scopes = f"{tool.name} needs {', '.join(needs)}. " if needs else ""
+    return f"This credential may not do that. {scopes}Tell the user which scope is missing; do not try again."

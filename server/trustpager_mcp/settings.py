@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from urllib.parse import urlsplit
 
+from .credits import Period
 from .errors import ConfigurationError
+from .gate import CONFIRM_MODES, MIN_SECRET, Confirm
 from .request_builder import DEFAULT_BASE_URL
 
 SANDBOX_BASE_URL = "http://sandbox.local/functions/v1/api/v1"
@@ -14,7 +17,12 @@ SANDBOX_KEY = "tp_live_sandbox_full"
 
 @dataclass(frozen=True)
 class Settings:
-    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call."""
+    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call.
+
+    `confirm`: who confirms irreversible calls; `confirm_secret` seals confirmations where replicas share them.
+    `credit_budget`: credits that a credential may spend in a `credit_period`; None is no limit.
+    `audit`: `off`, `stderr` or a file. docs/policy.md explains them.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
@@ -28,6 +36,12 @@ class Settings:
     deny: tuple[str, ...] = ()
     approvals: bool = False
     timeout: float = 30.0
+    confirm: Confirm = "client"
+    confirm_secret: str | None = field(default=None, repr=False)
+    credit_budget: float | None = None
+    credit_period: Period = "run"
+    audit: str = "off"
+    audit_arguments: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -38,5 +52,23 @@ class Settings:
             raise ConfigurationError(f"the base URL {self.base_url!r} would send the API key unencrypted; use https")
         if self.db and not self.sandbox:
             raise ConfigurationError("a file for the workspace (--db) is the sandbox's; add --sandbox or leave it out")
-        if self.timeout <= 0:
+        if not self.timeout > 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
+        self._check_policy()
+
+    def _check_policy(self) -> None:
+        for name in ("scopes", "allow", "deny"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, (tuple, list)):
+                raise ConfigurationError(f"{name} is {value!r}; give a tuple of names like ('contacts', 'tasks')")
+        for name in ("sandbox", "read_only", "approvals", "audit_arguments"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}; give True or False")
+        if self.confirm not in CONFIRM_MODES:
+            raise ConfigurationError(f"confirm is {self.confirm!r}; give one of {', '.join(CONFIRM_MODES)}")
+        if self.credit_period not in ("run", "day"):
+            raise ConfigurationError(f"the credit period is {self.credit_period!r}; give run or day")
+        if self.confirm_secret is not None and len(self.confirm_secret) < MIN_SECRET:
+            raise ConfigurationError(f"the confirm secret has fewer than {MIN_SECRET} characters; give a long random one")
+        if self.credit_budget is not None and not (isfinite(self.credit_budget) and self.credit_budget >= 0):
+            raise ConfigurationError(f"the credit budget is {self.credit_budget:g}; give 0 or a positive number of credits")

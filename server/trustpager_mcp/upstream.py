@@ -71,12 +71,14 @@ class Upstream:
         except (httpx.TimeoutException, TimeoutError):
             raise UnreachableError(
                 f"{host} did not answer within {self._timeout:g} s.",
+                sent=True,
                 code="TIMEOUT",
                 hint=_after_silence(request),
             ) from None
         except httpx.HTTPError as error:
             raise UnreachableError(
                 f"the connection to {host} broke: {str(error) or type(error).__name__}.",
+                sent=True,
                 code="CONNECTION_BROKEN",
                 hint=_after_silence(request),
             ) from None
@@ -99,6 +101,7 @@ class Upstream:
                 if size > MAX_RESPONSE_BYTES:
                     raise UnreachableError(
                         f"the answer is larger than {MAX_RESPONSE_BYTES // 1024 // 1024} MB and was not read further.",
+                        sent=True,
                         code="ANSWER_TOO_LARGE",
                         hint="Ask for less: a lower limit, narrower filters, or fields.",
                     )

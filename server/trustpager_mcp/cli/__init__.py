@@ -8,8 +8,10 @@ import click
 
 from .. import __version__
 from ..errors import DefinitionError, TrustPagerError
+from .audit import audit
 from .call import call
 from .catalog import catalog
+from .client_token import client_token
 from .doctor import doctor
 from .install import install
 from .search import search
@@ -25,7 +27,7 @@ def cli() -> None:
     """
 
 
-for _command in (serve, sandbox, catalog, search, call, install, doctor):
+for _command in (serve, sandbox, catalog, search, call, audit, install, client_token, doctor):
     cli.add_command(_command)
 
 

@@ -8,24 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..callers import SILENT, Caller, Question, Reply
 from .options import connection_options, make_app
 
 if TYPE_CHECKING:
     from ..dispatcher import Result
 
 
+class Terminal(Caller):
+    """A person at a terminal, who can be asked."""
+
+    can_ask = True
+
+    async def ask(self, question: Question) -> Reply:
+        click.echo(question.text, err=True)
+        return Reply(click.confirm("Do it?", err=True), question.state)
+
+
 @click.command()
 @click.argument("tool")
 @click.argument("arguments", default="{}")
 @click.option("--json", "as_json", is_flag=True, help="The API's answer as JSON instead of the agent's text.")
+@click.option("--preview", is_flag=True, help="Show the request that would be sent, and send nothing.")
 @connection_options
-def call(tool: str, arguments: str, as_json: bool, **options: Any) -> None:
+def call(tool: str, arguments: str, as_json: bool, preview: bool, **options: Any) -> None:
     """Call TOOL once with ARGUMENTS (a JSON object), as an agent would."""
     import anyio
 
     try:
         parsed = json.loads(arguments)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"ARGUMENTS is not valid JSON ({error}). Give an object like '{{\"limit\": 5}}'.") from None
     if not isinstance(parsed, dict):
         raise click.UsageError(f"ARGUMENTS is {arguments[:60]}; give a JSON object like '{{\"limit\": 5}}'.")
@@ -34,7 +46,8 @@ def call(tool: str, arguments: str, as_json: bool, **options: Any) -> None:
     async def run() -> Result:
         session = await app.session()
         try:
-            return await session.call(tool, parsed)
+            chosen = {"preview": True} if preview else None
+            return await session.call(tool, parsed, Terminal() if sys.stdin.isatty() else SILENT, options=chosen)
         finally:
             await app.aclose()
 

@@ -62,7 +62,8 @@ async def _checks(app: App) -> list[tuple[bool, str]]:
     session = await app.session()
     scopes = session.registry.policy.scopes
     if scopes is None:
-        lines.append((False, "the scopes of the key could not be read; reads only. State them with --scopes."))
+        because = session.registry.policy.scopes_unknown_because
+        lines.append((False, f"the scopes of the key could not be read; reads only. {because} State them with --scopes."))
     else:
         lines.append((True, f"{len(scopes)} scopes open {len(session.registry.visible)} tools"))
     return lines

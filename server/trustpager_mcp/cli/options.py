@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..gate import CONFIRM_MODES
 from ..request_builder import DEFAULT_BASE_URL
 from ..settings import Settings
+from .environment import check_environment, known_variables
 
 if TYPE_CHECKING:
     from ..app import App
@@ -17,9 +20,12 @@ Names = tuple[str, ...]
 
 
 def split_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Names | None:
+    """Comma-separated names; None when the option is not given. An empty list is an error, since it would mean "all"."""
     if value is None:
         return None
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    if names := tuple(part.strip() for part in value.split(",") if part.strip()):
+        return names
+    raise click.BadParameter("names nothing; give names, comma-separated, or leave the option out.")
 
 
 def option(name: str, **keywords: Any) -> Callable[[Any], Any]:
@@ -29,6 +35,7 @@ def option(name: str, **keywords: Any) -> Callable[[Any], Any]:
 
 def connection_options(command: Any) -> Any:
     """What every command that talks to the API takes."""
+    # fmt: off
     options = [
         option("--api-key", help="Key of the workspace. Better set as a variable than typed."),
         option("--api-key-from", help="Where the key rests: file:/path/to/key or keyring:name (`install` writes this)."),
@@ -41,8 +48,18 @@ def connection_options(command: Any) -> Any:
         option("--allow", callback=split_names, help="Only these tools (globs, comma-separated)."),
         option("--deny", callback=split_names, help="Never these tools (globs, comma-separated)."),
         option("--approvals", is_flag=True, help="Let agents approve or reject what was held back for a person."),
+        option(
+            "--confirm", type=click.Choice(CONFIRM_MODES), default="client", show_default=True,
+            help="Who confirms irreversible calls: the client's own prompt; elicit asks a person where the client can; "
+            "strict refuses where it cannot.",
+        ),
+        option("--confirm-secret", help="Seals confirmations that replicas share; at least 32 characters. Set as a variable."),
+        option("--credit-budget", type=float, help="Credits that may be spent: in a run (stdio), per key and day (http)."),
+        option("--audit", default="off", show_default=True, help="One JSON line a call to: off, stderr, or a file."),
+        option("--audit-arguments", is_flag=True, help="Write argument values to the audit log; secrets never."),
         option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API call may take."),
     ]
+    # fmt: on
     for decorate in reversed(options):
         command = decorate(command)
     return command
@@ -52,6 +69,10 @@ def make_app(tools: str, options: dict[str, Any]) -> App:
     """The App of the given options. Raises ConfigurationError for anything unknown."""
     from ..app import App
 
+    context = click.get_current_context()
+    root = context.find_root().command
+    if isinstance(root, click.Group):
+        check_environment(os.environ, known_variables(root), context.params.get("credential_store"))
     place = options.pop("api_key_from")
     if place and not options["api_key"]:
         from ..key_store import read_key

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Names, connection_options, make_app, option, split_names
+from .options import connection_options, make_app, option, split_names
+
+if TYPE_CHECKING:
+    from ..transports.http.options import HttpOptions
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_LISTENING = (
+    "host", "port", "allowed_hosts", "allowed_origins", "key_header", "client_tokens", "oauth_issuer", "oauth_audience",
+    "oauth_jwks_url", "credential_store", "drain_seconds",
+)  # fmt: skip
 
 
 @click.command()
@@ -14,11 +24,26 @@ from .options import Names, connection_options, make_app, option, split_names
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on (http).")
 @option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on (http).")
 @option("--allowed-hosts", callback=split_names, help="Host headers to accept besides loopback, comma-separated (http).")
-@option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name.")
+@option("--allowed-origins", callback=split_names, help="Origins of web pages that may call, comma-separated (http).")
+@option("--key-header", default="x-api-key", show_default=True, help="Header that carries a caller's API key (http).")
+@option("--client-tokens", type=_FILE, help="Callers bring a token of yours and work with the server's key (http).")
+@option("--oauth-issuer", help="Callers bring an access token of this issuer (http).")
+@option("--oauth-audience", help="What those tokens must be meant for: the public address of /mcp (http).")
+@option("--oauth-jwks-url", help="Where the issuer publishes its keys. Default: ISSUER/.well-known/jwks.json (http).")
+@option("--credential-store", help="API key per token subject: file:PATH, env:PREFIX, redis:URL#PREFIX, command:PROGRAM (http).")
+@option(
+    "--drain-seconds",
+    type=click.IntRange(0, 3600),
+    default=60,
+    show_default=True,
+    help="Time for calls in flight at shutdown (http).",
+)
+@option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @connection_options
-def serve(transport: str, host: str, port: int, allowed_hosts: Names | None, tools: str, **options: Any) -> None:
+def serve(transport: str, tools: str, **options: Any) -> None:
     """Serve the tools to an MCP client."""
-    app = make_app(tools, options)
+    listening = {name: options.pop(name) for name in _LISTENING}
+    app = make_app(tools, {**options, "credit_period": "day" if transport == "http" else "run"})
     if app.settings.db:
         app.open_sandbox()
     if not app.credential.api_key:
@@ -32,8 +57,9 @@ def serve(transport: str, host: str, port: int, allowed_hosts: Names | None, too
         return
     from ..transports.http import serve as serve_http
 
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    url = f"http://{shown}:{port}/mcp"
+    http = _http_options(listening)
+    shown = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host
+    url = f"http://{shown}:{http.port}/mcp"
     what = "a practice workspace (sandbox)" if app.settings.sandbox else app.base_url
     click.echo(
         f"Serving {what} at {url}\n\nConnect a client:\n"
@@ -43,7 +69,22 @@ def serve(transport: str, host: str, port: int, allowed_hosts: Names | None, too
         f"  Inspector     npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list\n\n"
         "Stop with Ctrl-C."
     )
-    serve_http(app, host, port, allowed_hosts or ())
+    serve_http(app, http)
+
+
+def _http_options(given: dict[str, Any]) -> HttpOptions:
+    """What the command line says about listening. Raises ConfigurationError for what contradicts itself."""
+    from ..errors import ConfigurationError
+    from ..identity.oauth import OAuthSettings
+    from ..transports.http.options import HttpOptions
+
+    issuer, audience, jwks = (given.pop(f"oauth_{name}") for name in ("issuer", "audience", "jwks_url"))
+    if bool(issuer) != bool(audience):
+        raise ConfigurationError("--oauth-issuer and --oauth-audience belong together")
+    oauth = OAuthSettings(issuer, audience, jwks or issuer.rstrip("/") + "/.well-known/jwks.json") if issuer else None
+    for name in ("allowed_hosts", "allowed_origins"):
+        given[name] = given[name] or ()
+    return HttpOptions(oauth=oauth, **given)
 
 
 @click.command()

@@ -1,0 +1,66 @@
+"""How the HTTP transport listens and whom it lets in."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ...errors import ConfigurationError
+from ...identity.oauth import OAuthSettings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """`allowed_hosts` and `allowed_origins` are accepted besides loopback; `public_url` is the address that clients use.
+
+    Callers: by default their own API key, in `key_header` or as a bearer token (on loopback the configured key serves
+    those who bring none); with `client_tokens` a token of the operator's; with `oauth` an access token, whose subject
+    `credential_store` maps to a key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    key_header: str = "x-api-key"
+    client_tokens: Path | None = None
+    oauth: OAuthSettings | None = None
+    credential_store: str | None = None
+    drain_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        if self.client_tokens and self.oauth:
+            raise ConfigurationError("--client-tokens and --oauth-issuer are two ways to tell callers apart; choose one")
+        if bool(self.oauth) != bool(self.credential_store):
+            raise ConfigurationError("--oauth-issuer needs --credential-store, and the other way round")
+        for origin in self.allowed_origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or origin.endswith("*"):
+                raise ConfigurationError(
+                    f"the origin {origin!r} must be a scheme and host like https://app.example, without a path"
+                )
+        for name in self.allowed_hosts:
+            if "/" in name or "*" in name:
+                raise ConfigurationError(f"the host {name!r} must be a host name, with its port if it is not 80 or 443")
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def hosts(self) -> list[str]:
+        """Every Host header that is accepted."""
+        return [*self.allowed_hosts, *(f"{h}:{self.port}" for h in ("127.0.0.1", "localhost", "[::1]"))]
+
+    @property
+    def origins(self) -> list[str]:
+        """Every Origin header that is accepted; requests without one come from no browser and pass."""
+        local = (f"http://{h}:{self.port}" for h in ("127.0.0.1", "localhost", "[::1]"))
+        return [*self.allowed_origins, *(f"https://{h}" for h in self.allowed_hosts), *local]
