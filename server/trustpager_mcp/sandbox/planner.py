@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from ..definitions import Tool
 from . import phrases
@@ -57,53 +57,53 @@ class Turn:
     outcomes: tuple[Outcome, ...] = ()
 
 
-class Planner(Protocol):
-    """Decides the next step of a turn."""
-
-    def next_step(self, turn: Turn) -> ToolCall | str:
-        """A tool to call, or the text that ends the turn."""
+Planner = Callable[[Turn], ToolCall | str]
+"""Decides the next step of a turn: a tool to call, or the text that ends it."""
 
 
-class RulePlanner:
-    """Everyday requests by patterns, others by the words they share with the tools. It never deletes, sends or spends."""
+def by_rules(turn: Turn) -> ToolCall | str:
+    """The next step of a turn: everyday requests by patterns, others by the words they share with the tools.
 
-    def next_step(self, turn: Turn) -> ToolCall | str:
-        if turn.outcomes and (failed := turn.outcomes[-1].error):
-            return f"That did not work: {failed}"
-        wanted = self._move(turn) or (_told(turn) if turn.outcomes else self._first(turn))
-        if isinstance(wanted, ToolCall) and wanted.tool not in turn.tools:
-            scopes = ", ".join(turn.every[wanted.tool].scopes) if wanted.tool in turn.every else "none"
-            return f"I may not do that for you: it takes {wanted.tool}, which needs {scopes}."
-        return wanted
+    It never deletes, sends or spends.
+    """
+    if turn.outcomes and (failed := turn.outcomes[-1].error):
+        return f"That did not work: {failed}"
+    wanted = _move(turn) or (_told(turn) if turn.outcomes else _first(turn))
+    if isinstance(wanted, ToolCall) and wanted.tool not in turn.tools:
+        scopes = ", ".join(turn.every[wanted.tool].scopes) if wanted.tool in turn.every else "none"
+        return f"I may not do that for you: it takes {wanted.tool}, which needs {scopes}."
+    return wanted
 
-    def _first(self, turn: Turn) -> ToolCall | str:
-        return _create(turn) or _find(turn) or _about_this(turn) or _by_words(turn)
 
-    def _move(self, turn: Turn) -> ToolCall | str | None:
-        """Move a deal to a stage: find the deal, read the pipelines, move."""
-        match = re.match(r"\s*(?:please )?move (.+?) (?:in)?to (?:the )?(.+?)(?: stage)?[.!]?\s*$", turn.message, re.IGNORECASE)
-        if not match:
-            return None
-        done = [o.call.tool for o in turn.outcomes]
-        if "move_opportunity" in done:
-            return f"Done: moved to {match[2].strip()}."
-        deal_id = _this(turn, "opportunity") if re.search(r"\b(?:this|it)\b", match[1], re.IGNORECASE) else None
-        if deal_id is None:
-            if not done:
-                wanted = phrases.quoted(match[1]) or re.sub(r"^(?:the )?(?:deal|opportunity)\s+", "", match[1])
-                return ToolCall("search_opportunities", {"query": wanted})
-            found = turn.outcomes[0].data
-            if not found:
-                return f"I found no opportunity like {match[1]}."
-            deal_id = found[0]["id"]
-        if "list_pipelines" not in done:
-            return ToolCall("list_pipelines", {})
-        for pipeline in turn.outcomes[-1].data:
-            for stage in pipeline["stages"]:
-                if stage["name"].lower() == match[2].strip(" \"'").lower():
-                    place = {"pipeline_id": pipeline["id"], "stage_id": stage["id"]}
-                    return ToolCall("move_opportunity", {"opportunity_id": deal_id, **place})
-        return f"There is no stage called {match[2]}."
+def _first(turn: Turn) -> ToolCall | str:
+    return _create(turn) or _find(turn) or _about_this(turn) or _by_words(turn)
+
+
+def _move(turn: Turn) -> ToolCall | str | None:
+    """Move a deal to a stage: find the deal, read the pipelines, move."""
+    match = re.match(r"\s*(?:please )?move (.+?) (?:in)?to (?:the )?(.+?)(?: stage)?[.!]?\s*$", turn.message, re.IGNORECASE)
+    if not match:
+        return None
+    done = [o.call.tool for o in turn.outcomes]
+    if "move_opportunity" in done:
+        return f"Done: moved to {match[2].strip()}."
+    deal_id = _this(turn, "opportunity") if re.search(r"\b(?:this|it)\b", match[1], re.IGNORECASE) else None
+    if deal_id is None:
+        if not done:
+            wanted = phrases.quoted(match[1]) or re.sub(r"^(?:the )?(?:deal|opportunity)\s+", "", match[1])
+            return ToolCall("search_opportunities", {"query": wanted})
+        found = turn.outcomes[0].data
+        if not found:
+            return f"I found no opportunity like {match[1]}."
+        deal_id = found[0]["id"]
+    if "list_pipelines" not in done:
+        return ToolCall("list_pipelines", {})
+    for pipeline in turn.outcomes[-1].data:
+        for stage in pipeline["stages"]:
+            if stage["name"].lower() == match[2].strip(" \"'").lower():
+                place = {"pipeline_id": pipeline["id"], "stage_id": stage["id"]}
+                return ToolCall("move_opportunity", {"opportunity_id": deal_id, **place})
+    return f"There is no stage called {match[2]}."
 
 
 def _this(turn: Turn, kind: str) -> str | None:

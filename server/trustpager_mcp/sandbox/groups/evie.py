@@ -12,7 +12,7 @@ from ..arguments import call_tool
 from ..auth import Key, missing_scopes
 from ..engine import Answer, Call, Handler
 from ..errors import ApiError, forbidden, invalid, not_found
-from ..planner import Outcome, Planner, RulePlanner, ToolCall, Turn
+from ..planner import Outcome, Planner, ToolCall, Turn, by_rules
 from ..pricing import credits
 from ..store import Record
 
@@ -23,7 +23,7 @@ _STANDARD, _ADVANCED = "TrustPager AI Standard", "TrustPager AI Advanced"
 # What Evie may do at most, whoever she works for: people's access and money stay with people.
 _NEVER = frozenset({"users:write", "users:delete", "approvals:reassign"})
 _ADMIN_ONLY = frozenset({"company:write", "webhooks:write", "integrations:write", "billing:read"})
-_PLANNER: Planner = RulePlanner()
+_next_step: Planner = by_rules
 
 
 def _meta_entry(tool: Tool) -> Record:
@@ -132,7 +132,7 @@ def _work(call: Call, text: str, events: list[tuple[str, Any]]) -> tuple[str, li
     context = call.body.get("context") or {}
     turn = Turn(text, call.clock.now(), allowed, every, context)
     for number in range(_MOST_STEPS):
-        step = _PLANNER.next_step(turn)
+        step = _next_step(turn)
         if isinstance(step, str):
             return step, [o.call.tool for o in turn.outcomes]
         events.append(("tool_call", {"id": f"call_{number + 1}", "name": step.tool, "arguments": step.arguments}))
