@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from .checks import moment
 from .engine import contains
 from .errors import invalid, not_found
 from .store import Record
@@ -100,13 +101,8 @@ def _param(params: Record, *names: str) -> Any:
 
 
 def _day(params: Record, *names: str) -> date | None:
-    text = _param(params, *names)
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(str(text)[:10])
-    except ValueError:
-        raise invalid(f"{names[0]} must be a date like 2026-06-30", field=f"params.{names[0]}") from None
+    given = moment(_param(params, *names))
+    return given.date() if given else None
 
 
 def _required_contact(world: World, params: Record) -> Record:
@@ -121,8 +117,6 @@ def _required_contact(world: World, params: Record) -> Record:
 
 def _paged(rows: list[Record], params: Record) -> list[Record]:
     page = params.get("page", 1)
-    if not isinstance(page, int) or page < 1:
-        raise invalid("page must be a whole number from 1", field="params.page")
     return rows[(page - 1) * _PAGE : page * _PAGE]
 
 
