@@ -65,14 +65,13 @@ def _value(action: Record, metadata: Record, deal: Record, now: datetime) -> Any
     start = now if action["type"] == "today_plus" else moment(_read(action.get("source_field_id", ""), deal, metadata))
     if start is None:
         return None
+    off = {day for day, key in ((_SATURDAY, "skip_saturday"), (_SUNDAY, "skip_sunday")) if action.get(key)}
     try:
         due = _plus(start, action.get("amount", 0), action.get("unit", "days"))
+        while due.weekday() in off:
+            due += timedelta(days=1)
     except (OverflowError, ValueError):
         return None
-    while (action.get("skip_saturday") and due.weekday() == _SATURDAY) or (
-        action.get("skip_sunday") and due.weekday() == _SUNDAY
-    ):
-        due += timedelta(days=1)
     return due.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
