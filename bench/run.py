@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import anyio
+import calls
+import find
+import start
+import tokens as result_tokens
 from bpe_openai import get_encoding
-from mcp import StdioServerParameters
-from mcp.client import Client
 
 from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.registry import Policy, Registry
 from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.toolkit import Toolkit
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
-EMPTY_SERVER = str(Path(__file__).parent / "empty_server.py")
 REQUESTS = ("list open deals", "add a contact", "log a call", "what is due this week", "move a deal to the next stage")
 encoding = get_encoding("o200k_base")
 
@@ -31,26 +29,15 @@ def tokens(tools: list[dict[str, object]]) -> int:
     )
 
 
-async def cold_start(command: str, *arguments: str) -> float:
-    """Seconds from spawning to the first answered tools/list; median of 5."""
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        async with Client(StdioServerParameters(command=command, args=list(arguments))) as client:
-            await client.list_tools()
-            times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
 async def main() -> None:
     print("tokens of tools/list (o200k_base; name, title, description, schema)")
     for profile, aim in (("lean", 500), ("core", 2_500), ("all", 65_000)):
         async with Toolkit(sandbox=True, tools=profile, scopes=("all",)) as toolkit:
             listed = await toolkit.tools()
             print(f"  {profile:5} {len(listed):4} tools {tokens(listed):7} tokens (aim {aim})")
-    empty = await cold_start(sys.executable, EMPTY_SERVER)
-    ours = await cold_start(COMMAND, "serve", "--sandbox", "--scopes", "all")
-    print(f"cold start to tools/list: {ours:.2f} s; an empty server on the same SDK {empty:.2f} s; ratio {ours / empty:.2f}")
+    await find.report()
+    await start.main()
+    await calls.main()
     catalog = default_catalog()
     index = SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes)))
     index.search("warm up")
@@ -60,11 +47,7 @@ async def main() -> None:
         index.search(request)
         times.append((time.perf_counter() - started) * 1000)
     print(f"search: median {statistics.median(times):.2f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.2f} ms")
-    async with Toolkit(sandbox=True) as toolkit:
-        result = await toolkit.call("list_contacts", {"limit": 100})
-        raw = len(encoding.encode(json.dumps(result.data)))
-        shaped = len(encoding.encode(result.text))
-        print(f"100 contacts of the sandbox: {shaped} tokens, raw JSON {raw}: {shaped / raw:.1%}")
+    await result_tokens.main()
 
 
 if __name__ == "__main__":
