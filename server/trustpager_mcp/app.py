@@ -147,33 +147,25 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            if self.settings.sandbox and self._sandbox is None:
-                self.open_sandbox()
-            self._upstream = Upstream(timeout=self.settings.timeout, asgi_app=self._sandbox)
-        return self._upstream
-
-    def open_sandbox(self) -> None:
-        """Make or open the practice workspace. Raises ConfigurationError when its file cannot be used."""
-        from .sandbox.app import create_app
-        from .sandbox.errors import WorkspaceFileError
-
-        try:
-            self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
-        except WorkspaceFileError as error:
-            raise ConfigurationError(str(error)) from None
-            make_app = self._sandbox if self.settings.sandbox else None
             self._upstream = Upstream(
                 timeout=self.settings.timeout,
-                make_app=make_app,
+                make_app=self.open_sandbox if self.settings.sandbox else None,
                 max_bytes=self._max_answer,
                 user_agent=f"trustpager-mcp/{__version__}",
             )
         return self._upstream
 
-    def _sandbox(self) -> Any:
-        from .sandbox.app import create_app
+    def open_sandbox(self) -> Starlette:
+        """The practice workspace, made or opened the first time. Raises ConfigurationError when its file cannot be used."""
+        if self._sandbox is None:
+            from .sandbox.app import create_app
+            from .sandbox.errors import WorkspaceFileError
 
-        return create_app(seed=self.settings.seed)
+            try:
+                self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
+            except WorkspaceFileError as error:
+                raise ConfigurationError(str(error)) from None
+        return self._sandbox
 
     @property
     def sender(self) -> Sender:
@@ -244,7 +236,7 @@ class App:
             await self._upstream.aclose()
         if self._sandbox is not None and self.settings.db:
             self._sandbox.state.workspace.store.close()
-            self._sandbox = self._upstream = None
+            self._sandbox = None
 
 
 def _configured_credential(settings: Settings) -> Credential:

@@ -61,8 +61,7 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
         _tool(
             "find_tools",
             "Find tools",
-            "Find CRM tools by what you want to do: signatures for call_read, call_write, call_irreversible. "
-            f"Toolsets: {index}.",
+            f"Find CRM tools by what you want to do: signatures for call_read, call_write, call_irreversible. Toolsets: {index}.",
             _FIND_SCHEMA,
             "read",
         ),
