@@ -15,7 +15,13 @@ CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "produc
 OFFICE = (
     "approvals", "agent_proposals", "billing", "agent_ops", "evie", "ai_instructions", "ai", "company", "webhooks", "integrations",
 )  # fmt: skip
-SERVED = (*CORE, *OFFICE)
+WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_communications")
+TIME = ("scheduled_event_types", "scheduling_availability", "scheduling_bookings")
+REACH = (
+    "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
+    "knowledge", "memory", "lead_generation",
+)  # fmt: skip
+SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from .approval import view
 from .checks import moment
 from .errors import ApiError, invalid
+from .inbound import receive
 from .store import Record
 from .workspace import Workspace
 
@@ -49,6 +50,9 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             return 200, {"faults": []}
         case ("GET", "outbox"):
             return 200, {"outbox": list(workspace.world.outbox)}
+        case ("POST", "inbound"):
+            with workspace.store.transaction():
+                return 201, {"message": receive(workspace.world, body)}
         case ("GET", "requests"):
             return 200, {"requests": list(workspace.requests)}
         case ("GET", "field-changes"):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from ..definitions import Parameter, Rule, Tool, parameter_schema
-from .errors import invalid
+from .errors import ApiError, invalid
 from .uploads import Upload
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -34,6 +34,11 @@ def is_uuid(value: Any) -> bool:
         return bool(UUID(value))
     except ValueError:
         return False
+
+
+def is_email(value: Any) -> bool:
+    """Whether the value is an address with a complete domain."""
+    return isinstance(value, str) and bool(_EMAIL.fullmatch(value))
 
 
 def moment(text: Any) -> datetime | None:
@@ -62,10 +67,14 @@ def _is_date(value: object) -> bool:
 
 _FORMATS = FormatChecker(formats=())
 _FORMATS.checks("uuid")(lambda value: not isinstance(value, str) or is_uuid(value))
-_FORMATS.checks("email")(lambda value: not isinstance(value, str) or bool(_EMAIL.fullmatch(value)))
+_FORMATS.checks("email")(lambda value: not isinstance(value, str) or is_email(value))
 _FORMATS.checks("date")(_is_date)
 _FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or moment(value) is not None)
 _FORMATS.checks("uri")(lambda value: not isinstance(value, str) or bool(re.match(r"https?://\S+$", value)))
+
+# Formats whose violation the reference answers with a code of its own, by tool and parameter.
+_CODES = {("create_booking", "email"): "INVALID_EMAIL", ("create_booking", "attendees"): "INVALID_ATTENDEE_EMAIL"}
+_NOT_AN_EMAIL = "must be a valid email"
 
 # Compiled once per parameter; the parameter is kept beside its validator, so that its id stays its own.
 _compiled: dict[int, tuple[Parameter, Draft202012Validator]] = {}
@@ -78,7 +87,8 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     """
     problems: dict[str, str] = {}
     for parameter in tool.parameters:
-        if parameter.location == "path" and parameter.type == "uuid" and not is_uuid(ids.get(parameter.wire)):
+        is_id = parameter.location == "path" and parameter.type == "uuid" and tool.response != "text"
+        if is_id and not is_uuid(ids.get(parameter.wire)):
             problems[parameter.wire] = "must be a UUID"
     values = _query_values(tool, query, problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
@@ -89,13 +99,21 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     else:
         body = _object(tool, fields, {} if body is None else body, problems)
     if problems:
-        first, text = next(iter(problems.items()))
-        raise invalid(f"{first} {text}", fields=problems)
+        raise _refusal(tool, problems)
     if isinstance(body, dict):
         given = {**values, **body}
         for rule in tool.rules:
             _apply(rule, tool, given)
     return values, body
+
+
+def _refusal(tool: Tool, problems: dict[str, str]) -> ApiError:
+    for name, text in problems.items():
+        code = _CODES.get((tool.name, name.split(".")[0]))
+        if code and text == _NOT_AN_EMAIL:
+            return ApiError(400, code, f"{name} {text}, with a complete domain, like name@example.com", {"fields": problems})
+    first, text = next(iter(problems.items()))
+    return invalid(f"{first} {text}", fields=problems)
 
 
 def check_item(tool: Tool, name: str, item: Any) -> None:
@@ -136,6 +154,8 @@ def _query_values(tool: Tool, query: list[tuple[str, str]], problems: dict[str, 
             problems[name] = "is not a parameter of this endpoint"
         elif parameter.type == "array":
             values.setdefault(name, []).append(text)
+        elif parameter.type == "any" and name in values:
+            values[name] = [*(values[name] if isinstance(values[name], list) else [values[name]]), text]
         elif text:
             values[name] = _typed(parameter, text)
     for name, value in values.items():

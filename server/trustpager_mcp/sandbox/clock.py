@@ -27,6 +27,10 @@ class Clock:
     def iso(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
+    def later(self, seconds: float) -> str:
+        """The moment that many seconds from now, as the API writes it."""
+        return (self.now() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
     def advance(self, seconds: float) -> None:
         self._offset += timedelta(seconds=seconds)
 

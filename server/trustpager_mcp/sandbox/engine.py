@@ -125,6 +125,8 @@ def page(
     between pages neither repeat others nor hide them.
     """
     limit = call.query.get("limit", DEFAULT_LIMIT)
+    if limit < 1:
+        raise invalid("limit must be at least 1", field="limit")
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
     if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:
@@ -191,7 +193,7 @@ def created_between(record: Record, query: dict[str, Any], field_name: str = "cr
     return (after is None or at > after) and (before is None or at < before)
 
 
-def change(call: Call, kind: str, record: Record, changes: Record) -> Record:
+def change(call: Call | World, kind: str, record: Record, changes: Record) -> Record:
     """PATCH: the changes are stored and every changed field is logged, as the reference's audit does."""
     log = [
         call.fresh({"kind": kind, "record_id": record["id"], "field": k, "before": record.get(k), "after": v})

@@ -65,7 +65,7 @@ class _CoreSeeder(Seeder):
         deals = self._opportunities(contacts, companies, users, stages, products)
         self._activities(deals, contacts)
         self._tasks(deals, users)
-        self._attachments(deals, users)
+        self._attachments(deals)
 
     def _mobile(self) -> str:
         self._phones += 1
@@ -266,7 +266,7 @@ class _CoreSeeder(Seeder):
             if task["status"] == "completed":
                 self.store.save("task", {**task, "completed_at": task["created_at"]})
 
-    def _attachments(self, deals: list[Record], users: list[Record]) -> None:
+    def _attachments(self, deals: list[Record]) -> None:
         rng = self.rng
         kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
@@ -290,10 +290,4 @@ class _CoreSeeder(Seeder):
                          status=rng.choice(["paid", "sent", "overdue"]), total=round(rng.uniform(400, 15_000), 2))
             for i, d in enumerate(won)
         ]  # fmt: skip
-        orders = [
-            self.record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self.time(-5)[:10],
-                         status=rng.choice(["Pending", "In Progress", "Complete"]), assigned_to=rng.choice(users)["id"])
-            for d in won[:30]
-        ]  # fmt: skip
         self.store.add("invoice", invoices)
-        self.store.add("work_order", orders)

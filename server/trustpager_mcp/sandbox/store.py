@@ -88,17 +88,19 @@ class Store:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """A part of a transaction that may fail by itself: its changes are undone, those before it stay."""
+        """A part of a transaction that may fail alone: when an exception leaves the block, nothing of it stays."""
         with self.transaction():
-            self._connection.execute("SAVEPOINT attempt")
+            name, written = f"attempt_{self._depth}", self._connection.total_changes
+            self._connection.execute(f"SAVEPOINT {name}")
             try:
                 yield
             except BaseException:
-                self._connection.execute("ROLLBACK TO attempt")
-                self._forget()
+                if self._connection.total_changes > written:
+                    self._connection.execute(f"ROLLBACK TO {name}")
+                    self._forget()
                 raise
             finally:
-                self._connection.execute("RELEASE attempt")
+                self._connection.execute(f"RELEASE {name}")
 
     def state(self, name: str) -> Any:
         """What was kept under a name beside the records (clock, seed); None when nothing was."""
@@ -158,11 +160,11 @@ class Store:
             self._drop_indexes(kind)
             return known
 
-    def all(self, kind: str, **equal: Any) -> list[Record]:
+    def all(self, kind: str, /, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""
         return [r for _, r in self.numbered(kind, **equal)]
 
-    def numbered(self, kind: str, **equal: Any) -> list[tuple[int, Record]]:
+    def numbered(self, kind: str, /, **equal: Any) -> list[tuple[int, Record]]:
         """Like `all`, each with its sequence number, which orders pages stably."""
         with self._lock:
             rows = self._rows(kind)

@@ -108,6 +108,18 @@ class Job:
     run: Callable[[World], None]
 
 
+def earliest(world: World, kind: str, name: str = "due_at", **equal: Any) -> str | None:
+    """The earliest time that a field of the kind's records holds: what a job's `due` answers."""
+    return min((r[name] for r in world.store.all(kind, **equal) if r.get(name)), default=None)
+
+
+def take_due(world: World, kind: str, name: str = "due_at", **equal: Any) -> list[Record]:
+    """The kind's records whose time has come, in its order."""
+    now = world.clock.now()
+    due = [r for r in world.store.all(kind, **equal) if r.get(name) and _moment(r[name]) <= now]
+    return sorted(due, key=lambda r: _moment(r[name]))
+
+
 def run_due(world: World, jobs: tuple[Job, ...]) -> int:
     """Do everything whose moment has come, in the order of time; how many runs that took."""
     until = world.clock.now()

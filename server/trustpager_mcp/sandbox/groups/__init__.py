@@ -1,39 +1,66 @@
 """Behaviour per resource group: one module each.
 
 A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
-events bring) and `seed` (its part of the practice workspace).
+events bring), `seed` (its part of the practice workspace) and `CHECKS` by tool name: what a body is judged by before its
+definition, for error codes of the group's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from ..engine import Handler
 from ..seed import Seeder
 from ..world import Job, Listener
 from . import (
     activities,
+    agent_calls,
+    agent_knowledge_bases,
     agent_ops,
     agent_proposals,
+    agents,
     ai,
     ai_assets,
     ai_instructions,
     approvals,
+    auto_queues,
+    auto_schedules,
+    automations,
     billing,
     companies,
     company,
     contacts,
     crm_settings,
+    crm_templates,
+    email,
+    email_campaigns,
+    email_configs,
     evie,
+    initiatives,
     integrations,
+    knowledge,
+    lead_generation,
+    memory,
     opportunities,
     opportunity_parts,
+    phone,
     pipelines,
     products,
+    scheduled_communications,
+    scheduled_event_types,
+    scheduling_availability,
+    scheduling_bookings,
+    scheduling_voice,
     search,
+    sms,
     tasks,
+    transcripts,
+    trigger_schemas,
+    voices,
     webhooks,
+    work_orders,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -58,8 +85,34 @@ MODULES: tuple[ModuleType, ...] = (
     ai_assets,
     ai_instructions,
     integrations,
+    phone,
+    email_configs,
+    email,
+    email_campaigns,
+    sms,
+    voices,
+    agents,
+    agent_calls,
+    agent_knowledge_bases,
+    transcripts,
+    crm_templates,
+    knowledge,
+    memory,
+    lead_generation,
+    initiatives,
+    work_orders,
+    automations,
+    auto_queues,
+    auto_schedules,
+    scheduling_availability,
+    scheduled_event_types,
+    scheduling_bookings,
+    scheduling_voice,
+    scheduled_communications,
+    trigger_schemas,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
 LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
-SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: vars(m)["seed"] for m in MODULES if "seed" in vars(m)}
+SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: part for m in MODULES if (part := getattr(m, "seed", None))}

@@ -110,12 +110,19 @@ def seed(s: Seeder) -> None:
     """What an agent noticed lately: three proposals that wait and some that were decided."""
     deals = s.store.all("opportunity", status="open")
     review = dict.fromkeys(("answer", "selected_option", "rejection_reason", "result", "error_message", "reviewed_at"))
-    states = ["rejected", "executed", "executed", "expired", "pending", "pending", "pending"]
+    states = [
+        (40, "rejected"),
+        (33, "executed"),
+        (27, "executed"),
+        (20, "expired"),
+        (5, "pending"),
+        (3, "pending"),
+        (1, "pending"),
+    ]
     proposals = []
-    for i, status in enumerate(states):
+    for age, status in states:
         deal = s.rng.choice(deals)
         task = {"title": f"Call about {deal['name']}", "deal_id": deal["id"], "priority": "high"}
-        age = 40 - i * 6.5
         proposals.append(s.record(
             age, agent_name="pipeline-watch", category=s.rng.choice(["fix", "strategy", "diagnose"]), priority="medium",
             title=f"Follow up {deal['name']}", description="Nobody has touched this deal for weeks.",

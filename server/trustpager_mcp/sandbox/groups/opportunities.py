@@ -115,7 +115,7 @@ def create_one(call: Call, fields: Record) -> Record:
         raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
     pipeline_id, stage_id = fields.get("pipeline_id"), fields.get("stage_id")
     if pipeline_id or stage_id:
-        _check_stage(call, pipeline_id, stage_id)
+        check_stage(call, pipeline_id, stage_id)
     defaults: Record = {
         **dict.fromkeys(_WRITABLE), "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
         "primary_referrer_contact_id": None, "primary_referrer_category": None, "last_activity_at": None,
@@ -129,8 +129,8 @@ def create_one(call: Call, fields: Record) -> Record:
     return view(call, call.store.get("opportunity", record["id"]) or record)
 
 
-def _check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
-    """A stage must belong to its pipeline (reference: move, bulk-move)."""
+def check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
+    """Raise VALIDATION_ERROR unless the stage belongs to the pipeline (reference: move, bulk-move)."""
     if not pipeline_id or not stage_id:
         raise invalid("pipeline_id and stage_id go together", field="stage_id")
     call.reference("pipeline", pipeline_id, "pipeline_id")
@@ -163,7 +163,7 @@ def _move_one(call: Call, opportunity_id: str) -> bool:
 
 def _placed(call: Call, keep_others: bool) -> Answer:
     record = call.must("opportunity")
-    _check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
+    check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
     if keep_others:
         pipeline_id, stage_id = call.body["pipeline_id"], call.body["stage_id"]
         before = dict(call.store.linked("card", record["id"])).get(pipeline_id, {}).get("stage_id")
@@ -175,7 +175,7 @@ def _placed(call: Call, keep_others: bool) -> Answer:
 
 
 def _bulk_move(call: Call) -> Answer:
-    _check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
+    check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
     return bulk(call, lambda i: _move_one(call, i), "moved")
 
 

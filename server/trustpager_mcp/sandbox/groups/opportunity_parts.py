@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, change, everything
+from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, forbidden, invalid
 from ..store import Record
-from . import activities, contacts, tasks
+from . import activities, contacts, tasks, work_orders
 
 _COST_FIELDS = ("label", "unit_cost", "quantity", "currency", "supplier_id", "supplier_product_id")
 # attachment tool suffix: (path name of the id, kind of record, needs this file type)
@@ -67,6 +67,7 @@ def _remove_product(call: Call) -> Answer:
     line = _line(call)
     for cost in call.store.all("opportunity_product_cost", opportunity_product_id=line["id"]):
         call.store.delete("opportunity_product_cost", cost["id"])
+    clear_references(call, line["id"], ("work_order", "deal_product_id"))
     call.store.delete("opportunity_product", line["id"])
     return Answer(status=204)
 
@@ -175,7 +176,7 @@ HANDLERS: dict[str, Handler] = {
     "unassign_opportunity_user": _detach("opportunity_user", "userId"),
     "list_opportunity_activities": lambda c: everything(activities.of(c, "deal_id", c.must("opportunity")["id"])),
     "list_opportunity_tasks": lambda c: everything(tasks.of(c, "deal_id", c.must("opportunity")["id"])),
-    "list_opportunity_work_orders": lambda c: everything(c.store.all("work_order", deal_id=c.must("opportunity")["id"])),
+    "list_opportunity_work_orders": lambda c: everything(work_orders.of(c, c.must("opportunity")["id"])),
     "list_opportunity_invoices": lambda c: everything(c.store.all("invoice", trustpager_deal_id=c.must("opportunity")["id"])),
     **_attachment_handlers(),
 }
