@@ -297,7 +297,8 @@ def build_server(app: App) -> Server[Any]:
         except AnswerNeeded as needed:
             return input_required(needed.question)
         # A plain dict: the SDK checks it against the protocol all the same, and two models less are made and taken apart.
-        content = [{"type": "text", "text": _sayable(result.text)}, *result_resources.links(result.data)]
+        links = [link.model_dump(mode="json", by_alias=True, exclude_none=True) for link in result_resources.links(result.data)]
+        content = [{"type": "text", "text": _sayable(result.text)}, *links]
         return {"content": content, "isError": result.is_error, "resultType": "complete"}
 
     async def guard(ctx: Any, call_next: Any) -> Any:

@@ -417,3 +417,20 @@ async def test_text_that_no_transport_can_carry_is_replaced(serve: Any) -> None:
     ):
         upstream.answers.append((200, {}, b'{"data": {"id": "1", "name": "half \\ud800 of it"}}'))
         assert re.search(r"half \W? ?of it", await agent.text("call_read", tool="get_contact", args={"contact_id": ID}))
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_file_comes_with_a_link_that_reads_its_bytes(serve: Any, mode: str) -> None:
+    headers = {"content-type": "text/csv", "content-disposition": 'attachment; filename="contacts.csv"'}
+    options = ["--scopes", "all"]
+    async with (
+        FaultyUpstream() as upstream,
+        serve("--base-url", upstream.base, *options, mode=mode, TRUSTPAGER_API_KEY="k") as agent,
+    ):
+        upstream.answers.append((200, headers, b"id,name\n1,Jo\n"))
+        result = await agent.raw("call_read", tool="export_crm_data", args={"type": "contacts", "format": "csv"})
+        assert not result.is_error, result.content[0].text
+        link = result.content[1]
+        assert (link.type, link.name, link.size) == ("resource_link", "contacts.csv", 13)
+        contents = (await agent.client.read_resource(link.uri)).contents
+        assert base64.b64decode(contents[0].blob) == b"id,name\n1,Jo\n"

@@ -92,7 +92,9 @@ def next_tick(at: str | None, cadence: float) -> str | None:
 def dispatch(world: World, only: str | None = None, *, dry_run: bool = False) -> Record:
     """Do every step that is due; over a day's cap (UTC days) it waits for tomorrow. What was done, in figures and one by one."""
     store, now = world.store, world.clock.now()
-    counts = dict.fromkeys(("emails_sent", "sms_sent", "notifications_sent", "unsubscribed", "failed", "deferred"), 0)
+    counts: dict[str, int] = dict.fromkeys(
+        ("emails_sent", "sms_sent", "notifications_sent", "unsubscribed", "failed", "deferred"), 0
+    )
     tasks: list[Record] = []
     used: dict[str, int] = {}
     for at, initiative, enrolment in _waiting(store, only):

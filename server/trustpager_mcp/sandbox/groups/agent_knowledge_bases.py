@@ -83,7 +83,7 @@ def _remove(call: Call) -> Answer:
 
 def _sync_articles(call: Call, kb: Record) -> Record:
     """Adds new articles, renews changed ones, removes those that are gone; says how many of each."""
-    counts = dict.fromkeys(("added", "updated", "unchanged", "removed", "failed"), 0)
+    counts: dict[str, int] = dict.fromkeys(("added", "updated", "unchanged", "removed", "failed"), 0)
     held = {d["source_id"]: d for d in call.store.all(_DOCUMENT, kb_id=kb["id"], source_type="help_center_article")}
     for article in reversed(call.store.all("help_center_article")):
         known = held.pop(article["id"], None)
