@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import mcp_types as types
@@ -39,6 +39,9 @@ from .shaping import Limits
 from .shaping.dates import zone_named
 from .upstream import MAX_RESPONSE_BYTES, Upstream
 from .version import __version__
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
@@ -122,6 +125,7 @@ class App:
         self._patience = patience
         self._max_answer = max_answer
         self._upstream: Upstream | None = None
+        self._sandbox: Starlette | None = None
         self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
@@ -143,19 +147,25 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            make_app = self._sandbox if self.settings.sandbox else None
             self._upstream = Upstream(
                 timeout=self.settings.timeout,
-                make_app=make_app,
+                make_app=self.open_sandbox if self.settings.sandbox else None,
                 max_bytes=self._max_answer,
                 user_agent=f"trustpager-mcp/{__version__}",
             )
         return self._upstream
 
-    def _sandbox(self) -> Any:
-        from .sandbox.app import create_app
+    def open_sandbox(self) -> Starlette:
+        """The practice workspace, made or opened the first time. Raises ConfigurationError when its file cannot be used."""
+        if self._sandbox is None:
+            from .sandbox.app import create_app
+            from .sandbox.errors import WorkspaceFileError
 
-        return create_app(seed=self.settings.seed)
+            try:
+                self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
+            except WorkspaceFileError as error:
+                raise ConfigurationError(str(error)) from None
+        return self._sandbox
 
     @property
     def sender(self) -> Sender:
@@ -224,6 +234,9 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+        if self._sandbox is not None and self.settings.db:
+            self._sandbox.state.workspace.store.close()
+            self._sandbox = None
 
 
 def _configured_credential(settings: Settings) -> Credential:

@@ -329,7 +329,7 @@ async def test_reminders_go_out_at_their_time_to_those_they_are_for() -> None:
     ]  # fmt: skip
     assert mails[0]["subject"] == "Chat at 10:00 AM"
     assert mails[0]["body"].startswith("Jo Field 30 minutes https://")
-    assert [m["to"] for m in await outbox(api, "sms")] == [JO["phone"]]
+    assert [m["to"] for m in await outbox(api, "sms")] == [JO["phone"], user["phone"]]
 
 
 async def test_a_cancelled_booking_frees_its_slot_stops_reminders_and_leaves_the_opportunity() -> None:

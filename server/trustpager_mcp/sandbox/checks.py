@@ -6,17 +6,23 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from ..definitions import Parameter, Rule, Tool, parameter_schema
 from .errors import ApiError, invalid
+from .uploads import Upload
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORDS = {
     "string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false", "object": "an object",
     "array": "an array", "null": "null",
 }  # fmt: skip
+# The reference takes the palette bare or under its name.
+_WRAPPABLE = ("replace_tag_palette",)
+# Second spellings of fields that the reference names.
+_SPELLINGS = {"edit_text_with_ai": {"originalText": "text", "editInstructions": "instruction"}}
 _DATES = ("date", "datetime", "date_or_datetime")
 
 
@@ -46,6 +52,13 @@ def moment(text: Any) -> datetime | None:
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _is_zone(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
 
 
 def _is_date(value: object) -> bool:
@@ -80,6 +93,8 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     values = _query_values(tool, query, problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
     if tool.body == "whole":
+        if tool.name in _WRAPPABLE and isinstance(body, dict) and len(body) == 1:
+            body = body.get(tool.parameters[0].name)
         _judge(next(iter(fields.values())), body, problems)
     else:
         body = _object(tool, fields, {} if body is None else body, problems)
@@ -114,13 +129,16 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
         raise invalid("the body must be a JSON object")
     if tool.response == "text":
         return body
+    if spellings := _SPELLINGS.get(tool.name):
+        body = {spellings.get(name, name): value for name, value in body.items()}
     if tool.method == "POST":
-        # What is left out may be null, but a null that must be given says something (it clears a voice's mapping).
-        said = {name for name, p in fields.items() if p.required and p.nullable}
-        body = {name: value for name, value in body.items() if value is not None or name in said}
+        body = {name: value for name, value in body.items() if value is not None or (name in fields and fields[name].nullable)}
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
+        elif isinstance(value, Upload):
+            if tool.body != "multipart":
+                problems[name] = "must not be a file"
         else:
             _judge(fields[name], value, problems)
     problems.update({n: "is required" for n, p in fields.items() if p.required and n not in body})
@@ -163,6 +181,9 @@ def _judge(parameter: Parameter, value: Any, problems: dict[str, str]) -> None:
         return
     if parameter.type in _DATES and (moment(value) is None or (parameter.type == "date" and not _is_date(value))):
         problems[parameter.wire] = "must be an ISO 8601 date" + ("" if parameter.type == "date" else " or time")
+        return
+    if parameter.type == "timezone" and not _is_zone(value):
+        problems[parameter.wire] = "must be an IANA time zone, like Australia/Sydney"
         return
     if parameter.type == "csv" and parameter.enum:
         wrong = [part for part in str(value).split(",") if part.strip() not in parameter.enum]

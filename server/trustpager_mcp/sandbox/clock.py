@@ -10,11 +10,16 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """`now()` is UTC; `advance` and `set` move it, `iso` formats it as the API does."""
 
-    def __init__(self, now: str | None = None) -> None:
-        self._offset = timedelta()
+    def __init__(self, now: str | None = None, offset: float = 0.0) -> None:
+        self._offset = timedelta(seconds=offset)
         self._standing: datetime | None = None
         if now:
             self.set(now)
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which the clock is ahead of real time."""
+        return self._offset.total_seconds()
 
     def now(self) -> datetime:
         return self._standing or datetime.now(UTC) + self._offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,8 +66,9 @@ class Answer:
     extra: dict[str, Any] = field(default_factory=dict)
     text: str | None = None
     file: File | None = None
-    events: Iterator[tuple[str, Any]] | None = None
+    events: Iterable[tuple[str, Any]] | None = None
     """Server-sent events: names and data."""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Router:
             own = re.findall(r":(\w+)", tool.path)
             for operation in (tool.operation, *tool.aliases):
                 method, path = operation.split(" ", 1)
-                path = re.sub(r"^https://[^/]+/functions/v1", "", path)
+                path = re.sub(r"^https://[^/]+/functions/v1", "", path).removeprefix("/api/v1")
                 pattern = re.compile(re.sub(r":\w+", "([^/]+)", path) + "$")
                 rank = tuple(segment.startswith(":") for segment in path.split("/"))
                 routes.append((rank, (method, pattern, tuple(own), tool)))

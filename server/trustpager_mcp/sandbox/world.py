@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +13,7 @@ from .errors import ApiError
 from .store import Record, Store
 
 if TYPE_CHECKING:
+    from ..definitions import Tool
     from .auth import Key
     from .engine import Answer
 
@@ -44,7 +45,11 @@ class World:
     system: Key
     """The rights of what the workspace does by itself: every scope."""
     listeners: tuple[Listener, ...] = ()
-    outbox: list[Record] = field(default_factory=list)
+    tools: tuple[Tool, ...] = ()
+    """What the API can do, for those endpoints that speak about the others (_meta/tools, Evie, proposals)."""
+
+    origin: str = "http://sandbox.local"
+    """Scheme and host under which the last caller reached the sandbox: its own links begin with it."""
 
     def fresh(self, fields: Record) -> Record:
         """A new record: id and times set."""
@@ -54,8 +59,13 @@ class World:
     def send(self, channel: str, to: str, **content: Any) -> Record:
         """Put a message, call or post into the outbox: what would have left the workspace (channel: email, sms, call, ...)."""
         message = {"id": str(uuid4()), "channel": channel, "to": to, **content, "sent_at": self.clock.iso()}
-        self.outbox.append(message)
+        self.store.add("outbox", [message])
         return message
+
+    @property
+    def outbox(self) -> list[Record]:
+        """All that was sent, oldest first."""
+        return self.store.all("outbox")[::-1]
 
     def emit(self, name: str, data: Record, skip_actions: tuple[str, ...] = ()) -> None:
         """Tell the groups that listen (automations, webhooks) what happened."""

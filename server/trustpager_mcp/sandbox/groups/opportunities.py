@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import crm_events
+from ..custom_fields import with_defaults
 from ..engine import (
     Answer,
     Call,
@@ -120,6 +121,7 @@ def create_one(call: Call, fields: Record) -> Record:
         "primary_referrer_contact_id": None, "primary_referrer_category": None, "last_activity_at": None,
     }  # fmt: skip
     record = call.fresh({**defaults, **_checked(call, fields)})
+    record["metadata"] = with_defaults(call.world, None, record)
     call.store.add("opportunity", [record])
     if pipeline_id and stage_id:
         place(call, record["id"], pipeline_id, stage_id, 0)
@@ -235,7 +237,9 @@ def _search(call: Call) -> Answer:
 
 def _update(call: Call) -> Answer:
     before = call.must("opportunity")
-    after = change(call, "opportunity", before, _checked(call, call.body))
+    changes = _checked(call, call.body)
+    changes = {**changes, "metadata": with_defaults(call.world, before, {**before, **changes})}
+    after = change(call, "opportunity", before, changes)
     crm_events.updated(call, "opportunity", before, after)
     return Answer(view(call, call.must("opportunity")))
 
