@@ -11,7 +11,9 @@ from tests.contract.test_sandbox_support import NOBODY, make
 from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
-SERVED = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
+PAPERS = ("files", "documents", "supplier_catalog")
+SERVED = (*CORE, *PAPERS)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
@@ -24,8 +26,13 @@ def body_of(tool: Tool) -> dict[str, Any] | None:
     return {p.wire: p.enum[0] if p.enum else samples[p.type] for p in fields} if tool.method != "GET" else None
 
 
-def test_the_eight_groups_are_defined_whole() -> None:
-    assert len(TOOLS) == 104
+def test_the_eight_core_groups_are_defined_whole() -> None:
+    assert sum(len(toolset.tools) for toolset in load_toolsets() if toolset.toolset in CORE) == 104
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
+def test_every_tool_of_a_served_group_has_a_handler(tool: Tool) -> None:
+    assert tool.name in HANDLERS
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
@@ -33,7 +40,8 @@ async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -
     api = CALLER
     for operation in (tool.operation, *tool.aliases):
         method, path = operation.split(" ")
-        response = await api.send(method, re.sub(r":\w+", NOBODY, path), body_of(tool))
+        query = {p.wire: p.enum[0] for p in tool.parameters if p.location == "query" and p.required and p.enum}
+        response = await api.send(method, re.sub(r":\w+", NOBODY, path), body_of(tool), params=query)
         assert response.status_code in (200, 201, 204, 400, 404), f"{operation}: {response.text}"
         if response.status_code == 404:
             assert "endpoint" not in response.json()["error"]["message"]

@@ -18,13 +18,15 @@ from .admin import check_local, control
 from .engine import Answer
 from .errors import ApiError, invalid
 from .faults import strike
+from .public import public_answer
 from .workspace import Workspace
 
 _log = logging.getLogger(__name__)
 API = "/functions/v1/api/v1"
 _FUNCTIONS = "/functions/v1"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_MAX_BODY = 4 * 1024 * 1024
+# Room for what the reference allows in one body: a file of 50 MB as base64.
+_MAX_BODY = 72 * 1024 * 1024
 
 
 def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = None) -> Starlette:
@@ -36,6 +38,15 @@ def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = N
 
     async def api(request: Request) -> Response:
         return await _api(workspace, request)
+
+    async def public(request: Request) -> Response:
+        request_id = str(uuid4())
+        try:
+            workspace.run_due()
+            answer = public_answer(workspace.world, request.method, request.path_params["path"], await _json(request))
+            return _response(answer, request_id)
+        except ApiError as error:
+            return _error(error, request_id)
 
     async def admin(request: Request) -> Response:
         request_id = str(uuid4())
@@ -57,6 +68,7 @@ def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = N
 
     routes = [
         Route("/__sandbox/{name}", admin, methods=_METHODS),
+        Route("/functions/v1/public/{path:path}", public, methods=["GET", "POST"]),
         Route("/functions/v1/{path:path}", api, methods=_METHODS),
     ]
     app = Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
@@ -85,6 +97,7 @@ async def _api(workspace: Workspace, request: Request) -> Response:
 async def _answer(workspace: Workspace, request: Request, path: str, seen: dict[str, Any]) -> Response:
     request_id: str = seen["request_id"]
     try:
+        workspace.world.origin = f"{request.url.scheme}://{request.url.netloc}"
         key = workspace.keys.authenticate(request.headers.get("authorization"))
         seen["body"] = body = await _json(request)
         answer = workspace.call(key, request.method, path, request.query_params.multi_items(), body)

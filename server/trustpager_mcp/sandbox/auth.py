@@ -26,8 +26,9 @@ class Keys:
         named = (s for t in tools for s in (*t.scopes, *(a.scope for a in t.also_needs)))
         every = frozenset(part.strip() for s in named for part in s.split("|"))
         sales = frozenset(f"{group}:{right}" for group in _SALES for right in ("read", "write"))
+        self.system = Key(every)
         self._keys = {
-            "tp_live_sandbox_full": Key(every),
+            "tp_live_sandbox_full": self.system,
             "tp_live_sandbox_sales": Key(every & sales),
             "tp_live_sandbox_readonly": Key(frozenset(s for s in every if s.endswith(":read"))),
             "tp_live_sandbox_approval": Key(every, approval=True),
@@ -50,8 +51,7 @@ class Keys:
 
 def missing_scopes(tool: Tool, key: Key) -> list[str]:
     """The scopes of a tool that the key lacks; `a | b` is satisfied by either."""
-    missing = [s for s in tool.scopes if not {part.strip() for part in s.split("|")} & key.scopes]
-    return [] if tool.any_scope and len(missing) < len(tool.scopes) else missing
+    return [s for s in tool.scopes if not {part.strip() for part in s.split("|")} & key.scopes]
 
 
 def authorize(tool: Tool, key: Key) -> None:

@@ -268,7 +268,7 @@ class _CoreSeeder(Seeder):
 
     def _attachments(self, deals: list[Record], users: list[Record]) -> None:
         rng = self.rng
-        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
+        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.png", "image/png"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
         files = []
         for i in range(24):

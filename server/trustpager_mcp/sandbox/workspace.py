@@ -14,7 +14,7 @@ from .clock import Clock
 from .engine import Answer, Call, Router
 from .errors import ApiError, not_found
 from .faults import Faults
-from .groups import HANDLERS, JOBS, SEEDS
+from .groups import HANDLERS, JOBS, LISTENERS, SEEDS
 from .seed import seed_workspace
 from .store import Record, Store
 from .world import World, run_due
@@ -48,7 +48,7 @@ class Workspace:
         self.keys = Keys(self.tools)
         self.faults = Faults()
         self.requests: deque[Record] = deque(maxlen=_REQUESTS_KEPT)
-        self.world = World(self.store, self.clock, self.run)
+        self.world = World(self.store, self.clock, self.run, self.keys.system, LISTENERS)
 
     def reset(self, seed: int | None = None) -> None:
         """The seeded workspace again, or that of another seed: records, clock, keys, faults."""
@@ -65,12 +65,15 @@ class Workspace:
         self.run_due()
         tool, ids = self._router.find(method, path)
         authorize(tool, key)
-        if tool.name not in HANDLERS:
-            raise ApiError(501, "NOT_IMPLEMENTED", f"the sandbox does not serve {self._group[tool.name]} ({tool.operation}) yet")
+        self._check_served(tool)
         values, checked = validated(tool, ids, query, body)
         if key.approval and tool.is_write:
             return self._hold(tool, ids, values, checked)
         return self._act(tool, key, ids, values, checked)
+
+    def _check_served(self, tool: Tool) -> None:
+        if tool.name not in HANDLERS:
+            raise ApiError(501, "NOT_IMPLEMENTED", f"the sandbox does not serve {self._group[tool.name]} ({tool.operation}) yet")
 
     def _act(self, tool: Tool, key: Key, ids: dict[str, str], query: Record, body: Any) -> Answer:
         with self.store.transaction():
@@ -85,6 +88,7 @@ class Workspace:
         """
         tool = self._by_name[name]
         authorize(tool, key)
+        self._check_served(tool)
         pairs = [(k, str(one)) for k, v in query.items() for one in (v if isinstance(v, list) else [v])]
         values, checked = validated(tool, ids, pairs, body)
         return self._act(tool, key, ids, values, checked)

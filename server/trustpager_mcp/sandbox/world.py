@@ -21,6 +21,19 @@ _MOST_RUNS = 100_000
 Run = Callable[["str", "Key", dict[str, str], dict[str, Any], Any], "Answer"]
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, named as the automations' trigger types are; `data` is what a trigger hands on."""
+
+    name: str
+    data: Record
+    skip_actions: tuple[str, ...] = ()
+    """Automation actions that the caller does not want (skip_action_ids)."""
+
+
+Listener = Callable[["World", Event], None]
+
+
 @dataclass
 class World:
     """One workspace's state; `run` calls an endpoint by its tool's name, with the rights of a key."""
@@ -28,6 +41,11 @@ class World:
     store: Store
     clock: Clock
     run: Run
+    system: Key
+    """The rights of what the workspace does by itself: every scope."""
+    listeners: tuple[Listener, ...] = ()
+    origin: str = "http://sandbox.local"
+    """Scheme and host under which the last caller reached the sandbox: its own links begin with it."""
     outbox: list[Record] = field(default_factory=list)
 
     def fresh(self, fields: Record) -> Record:
@@ -40,6 +58,11 @@ class World:
         message = {"id": str(uuid4()), "channel": channel, "to": to, **content, "sent_at": self.clock.iso()}
         self.outbox.append(message)
         return message
+
+    def emit(self, name: str, data: Record, skip_actions: tuple[str, ...] = ()) -> None:
+        """Tell the groups that listen (automations, webhooks) what happened."""
+        for listener in self.listeners:
+            listener(self, Event(name, data, skip_actions))
 
     @property
     def balance(self) -> float:

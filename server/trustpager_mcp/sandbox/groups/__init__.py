@@ -1,7 +1,7 @@
 """Behaviour per resource group: one module each.
 
-A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings) and `seed` (its part of the
-practice workspace).
+A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
+events bring) and `seed` (its part of the practice workspace).
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from types import ModuleType
 
 from ..engine import Handler
 from ..seed import Seeder
-from ..world import Job
+from ..world import Job, Listener
 from . import (
     activities,
     companies,
     contacts,
+    documents,
+    files,
     opportunities,
     opportunity_parts,
     pipelines,
     products,
     search,
+    supplier_catalog,
     tasks,
 )
 
@@ -34,7 +37,11 @@ MODULES: tuple[ModuleType, ...] = (
     products,
     activities,
     tasks,
+    files,
+    documents,
+    supplier_catalog,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
+LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
 SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}

@@ -1,0 +1,20 @@
+"""What the workspace serves without a credential: public files, signed links, and the pages that clients are sent to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import stored_files
+from .engine import Answer
+from .errors import ApiError
+from .world import World
+
+
+def public_answer(world: World, method: str, path: str, body: Any) -> Answer:
+    """The answer to a request below /functions/v1/public/. Raises ApiError."""
+    match (method, path.split("/")):
+        case ("GET", ["files", file_id, _]):
+            return stored_files.serve_public(world, file_id)
+        case ("GET", ["signed", token, _]):
+            return stored_files.serve_signed(world, token)
+    raise ApiError(404, "NOT_FOUND", f"there is nothing at {method} /functions/v1/public/{path}")
