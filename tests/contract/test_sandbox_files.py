@@ -105,7 +105,7 @@ async def test_folders_are_those_in_use_and_those_made() -> None:
     await upload(api, b"x", folder="Plans")
     await api.ok("POST", "/files/folders", {"name": "Empty"}, status=201, params={"type": "document"})
     names = [f["name"] for f in await api.get("/files/folders", type="document")]
-    assert names == ["Empty", "Plans", "Proposals", "Site documents"]
+    assert names == ["Empty", "Plans", "Proposals", "Signing", "Site documents"]
     assert await api.get("/documents/folders") == [{"name": n} for n in names]
     assert [f["name"] for f in await api.get("/files/folders", type="secure")] == ["Identity"]
     for taken in ("Empty", "Plans"):

@@ -7,14 +7,24 @@ from typing import Any
 from . import stored_files
 from .engine import Answer
 from .errors import ApiError
+from .groups import signing
 from .world import World
 
 
 def public_answer(world: World, method: str, path: str, body: Any) -> Answer:
     """The answer to a request below /functions/v1/public/. Raises ApiError."""
+    with world.store.transaction():
+        return _answer(world, method, path, body)
+
+
+def _answer(world: World, method: str, path: str, body: Any) -> Answer:
     match (method, path.split("/")):
         case ("GET", ["files", file_id, _]):
             return stored_files.serve_public(world, file_id)
         case ("GET", ["signed", token, _]):
             return stored_files.serve_signed(world, token)
+        case ("GET", ["sign", token]):
+            return signing.show_page(world, token)
+        case ("POST", ["sign", token]):
+            return signing.sign(world, token, body)
     raise ApiError(404, "NOT_FOUND", f"there is nothing at {method} /functions/v1/public/{path}")

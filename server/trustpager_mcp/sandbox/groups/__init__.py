@@ -16,6 +16,7 @@ from . import (
     activities,
     companies,
     contacts,
+    document_templates,
     documents,
     files,
     opportunities,
@@ -23,6 +24,7 @@ from . import (
     pipelines,
     products,
     search,
+    signing,
     supplier_catalog,
     tasks,
 )
@@ -39,6 +41,8 @@ MODULES: tuple[ModuleType, ...] = (
     tasks,
     files,
     documents,
+    document_templates,
+    signing,
     supplier_catalog,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
