@@ -192,7 +192,7 @@ def created_between(record: Record, query: dict[str, Any], field_name: str = "cr
     return (after is None or at > after) and (before is None or at < before)
 
 
-def change(call: Call, kind: str, record: Record, changes: Record) -> Record:
+def change(call: Call | World, kind: str, record: Record, changes: Record) -> Record:
     """PATCH: the changes are stored and every changed field is logged, as the reference's audit does."""
     log = [
         call.fresh({"kind": kind, "record_id": record["id"], "field": k, "before": record.get(k), "after": v})

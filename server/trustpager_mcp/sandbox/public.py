@@ -7,7 +7,7 @@ from typing import Any
 from . import stored_files
 from .engine import Answer
 from .errors import ApiError
-from .groups import signing
+from .groups import form_submissions, signing
 from .world import World
 
 
@@ -23,6 +23,10 @@ def _answer(world: World, method: str, path: str, body: Any) -> Answer:
             return stored_files.serve_public(world, file_id)
         case ("GET", ["signed", token, _]):
             return stored_files.serve_signed(world, token)
+        case ("GET", ["forms", token]):
+            return form_submissions.show_page(world, token)
+        case ("POST", ["forms", token]):
+            return form_submissions.answer(world, token, body)
         case ("GET", ["sign", token]):
             return signing.show_page(world, token)
         case ("POST", ["sign", token]):

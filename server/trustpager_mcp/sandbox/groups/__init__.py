@@ -19,6 +19,8 @@ from . import (
     document_templates,
     documents,
     files,
+    form_submissions,
+    forms,
     opportunities,
     opportunity_parts,
     pipelines,
@@ -43,6 +45,8 @@ MODULES: tuple[ModuleType, ...] = (
     documents,
     document_templates,
     signing,
+    forms,
+    form_submissions,
     supplier_catalog,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}

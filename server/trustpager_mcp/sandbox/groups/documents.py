@@ -7,13 +7,14 @@ from ..engine import Answer, Call, Handler, everything
 from ..errors import invalid, not_found
 from ..seed import Seeder
 from ..store import Record
+from ..world import World
 from . import files
 
 # Fields of a document that name an opportunity, contact or company.
 _LINKS = ("deal_id", "contact_id", "customer_id")
 
 
-def archive(call: Call, content: bytes, **fields: object) -> Record:
+def archive(call: Call | World, content: bytes, **fields: object) -> Record:
     """A new PDF in the library, attached to the opportunity that it names."""
     defaults = {"folder": None, "document_type": "Other", "description": None, "uploaded_by": None, **dict.fromkeys(_LINKS)}
     record = call.fresh({**defaults, **fields, "mime_type": "application/pdf", "file_size": len(content)})

@@ -106,7 +106,7 @@ def _decoded(text: str) -> bytes:
     return content
 
 
-def save_upload(call: Call, fields: Record, text: str) -> Record:
+def save_upload(call: Call | World, fields: Record, text: str) -> Record:
     """Store a file from base64. Raises VALIDATION_ERROR and, over the limit of its type, 413 PAYLOAD_TOO_LARGE."""
     content, most = _decoded(text), _MOST_BYTES[fields["type"]]
     if len(content) > most:
@@ -145,7 +145,7 @@ def _update(call: Call) -> Answer:
     return Answer(view(call.world, change(call, stored_files.kind_of(call.store, record["id"]), record, call.body)))
 
 
-def delete(call: Call, file_id: str) -> None:
+def delete(call: Call | World, file_id: str) -> None:
     """Remove a file, its bytes, its variants and its links."""
     for variant in _variants(call.store, file_id):
         _delete_variant(call.store, variant)
