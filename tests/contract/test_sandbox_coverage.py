@@ -12,7 +12,9 @@ from trustpager_mcp.definitions import Tool, load_toolsets
 from trustpager_mcp.sandbox.groups import HANDLERS
 
 CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-PAPERS = ("files", "documents", "document_templates", "signing", "forms", "supplier_catalog")
+PAPERS = (
+    "files", "documents", "document_templates", "signing", "forms", "websites", "order_forms", "learning_hub", "supplier_catalog",
+)  # fmt: skip
 SERVED = (*CORE, *PAPERS)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 

@@ -7,7 +7,7 @@ from typing import Any
 from . import stored_files
 from .engine import Answer
 from .errors import ApiError
-from .groups import form_submissions, signing
+from .groups import form_submissions, order_forms, signing
 from .world import World
 
 
@@ -27,6 +27,8 @@ def _answer(world: World, method: str, path: str, body: Any) -> Answer:
             return form_submissions.show_page(world, token)
         case ("POST", ["forms", token]):
             return form_submissions.answer(world, token, body)
+        case ("POST", ["order-forms", form_id]):
+            return order_forms.pay(world, form_id, body)
         case ("GET", ["sign", token]):
             return signing.show_page(world, token)
         case ("POST", ["sign", token]):

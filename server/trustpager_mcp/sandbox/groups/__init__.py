@@ -21,14 +21,17 @@ from . import (
     files,
     form_submissions,
     forms,
+    learning_hub,
     opportunities,
     opportunity_parts,
+    order_forms,
     pipelines,
     products,
     search,
     signing,
     supplier_catalog,
     tasks,
+    websites,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -47,6 +50,9 @@ MODULES: tuple[ModuleType, ...] = (
     signing,
     forms,
     form_submissions,
+    websites,
+    order_forms,
+    learning_hub,
     supplier_catalog,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
