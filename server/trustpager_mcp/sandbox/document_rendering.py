@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .merge_fields import filled
+from .merge_fields import filled, line_total
 from .pdf import Block
 from .store import Record, Store
 
@@ -74,7 +74,6 @@ def _products(store: Store, deal: Record) -> Iterator[Block]:
     lines = sorted(store.all("opportunity_product", opportunity_id=deal["id"]), key=lambda r: r["position"])
     total = 0.0
     for line in lines:
-        price = (line["unit_price"] or 0) * (line["quantity"] or 0) * (1 - (line["discount_percent"] or 0) / 100)
-        total += price
+        total += (price := line_total(line))
         yield Block(f"{line['quantity']:g} x {line['name']}: {price:,.2f} {deal.get('currency') or 'AUD'}")
     yield Block(f"Total: {total:,.2f} {deal.get('currency') or 'AUD'}", "heading")
