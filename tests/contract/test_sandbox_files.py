@@ -335,3 +335,10 @@ async def test_every_seeded_file_is_a_real_one_of_the_told_size() -> None:
                 assert Image.open(io.BytesIO(content)).size == (1600, 1200)
             else:
                 assert pypdf.PdfReader(io.BytesIO(content), strict=True).pages[0].extract_text()
+
+
+@pytest.mark.parametrize("path", ["/files", "/documents", "/signing/envelopes", "/forms/submissions", "/supplier-catalog"])
+async def test_seeded_lists_come_newest_first(path: str) -> None:
+    times = [r["created_at"] for r in await make().get(path, **({"type": "image"} if path == "/files" else {}))]
+    assert len(times) > 10
+    assert times == sorted(times, reverse=True)

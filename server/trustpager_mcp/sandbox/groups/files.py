@@ -10,6 +10,7 @@ import zipfile
 from typing import Any
 
 from .. import sample_files, stored_files
+from ..checks import moment
 from ..engine import Answer, Call, File, Handler, change, contains, everything, page
 from ..errors import ApiError, invalid, not_found
 from ..seed import Seeder
@@ -74,7 +75,13 @@ def listed(call: Call, file_type: str) -> Answer:
             rows = [(n, r) for n, r in rows if r.get(name) == q[name]]
     if "search" in q:
         rows = [(n, r) for n, r in rows if contains(r, q["search"], "name")]
-    return page(call, rows, lambda r: view(call.world, r))
+    return page(call, rows, lambda r: view(call.world, r), order=lambda n, r: (-_created(r), -n))
+
+
+def _created(record: Record) -> float:
+    """When it was made, in seconds: the library's documents have several sources, so their numbers do not tell."""
+    created = moment(record["created_at"])
+    return created.timestamp() if created else 0.0
 
 
 def folders_of(call: Call, file_type: str) -> list[Record]:

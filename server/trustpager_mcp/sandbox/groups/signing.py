@@ -262,6 +262,7 @@ def seed(s: Seeder) -> None:
     asked = [section["id"] for section in sections if section["type"] == "signer-input"]
     deals = [d for d in s.store.all("opportunity") if d["contact_id"]]
     states = ["completed"] * 8 + ["sent"] * 4 + ["viewed"] * 3 + ["voided", "declined"]
+    envelopes = []
     for i, (deal, status) in enumerate(zip(s.rng.sample(deals, len(states)), states, strict=True)):
         contact = s.store.get("contact", deal["contact_id"]) or {}
         name = " ".join(filter(None, (contact["first_name"], contact["last_name"])))
@@ -289,7 +290,8 @@ def seed(s: Seeder) -> None:
         s.store.add("document", [paper])
         stored_files.put(s.store, paper["id"], content)
         s.store.link("opportunity_document", deal["id"], paper["id"])
-        s.store.add("signing_envelope", [{**envelope, "document_id": paper["id"]}])
+        envelopes.append({**envelope, "document_id": paper["id"]})
+    s.store.add("signing_envelope", sorted(envelopes, key=lambda e: e["created_at"]))
 
 
 HANDLERS: dict[str, Handler] = {

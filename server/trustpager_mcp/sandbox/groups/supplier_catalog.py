@@ -66,7 +66,7 @@ def seed(s: Seeder) -> None:
             rows.append(row)
             if n == 0:
                 s.store.save("product_cost", {**cost, "supplier_product_id": row["id"]})
-    s.store.add("supplier_product", rows)
+    s.store.add("supplier_product", sorted(rows, key=lambda r: r["created_at"]))
 
 
 HANDLERS: dict[str, Handler] = {
