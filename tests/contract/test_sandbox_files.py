@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import zipfile
 from typing import Any
 
@@ -342,3 +343,12 @@ async def test_seeded_lists_come_newest_first(path: str) -> None:
     times = [r["created_at"] for r in await make().get(path, **({"type": "image"} if path == "/files" else {}))]
     assert len(times) > 10
     assert times == sorted(times, reverse=True)
+
+
+async def test_without_pillow_the_endpoint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = make()
+    record = await upload(api, picture(9, 9), "a.png", "image")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    error = await api.error("POST", "/images/optimize", {"file_id": record["id"]}, status=501)
+    assert error["code"] == "NOT_INSTALLED"
+    assert "trustpager-mcp[sandbox]" in error["message"]
