@@ -21,7 +21,10 @@ REACH = (
     "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
     "knowledge", "memory", "lead_generation",
 )  # fmt: skip
-SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE)
+PAPERS = (
+    "files", "documents", "document_templates", "signing", "forms", "websites", "order_forms", "learning_hub", "supplier_catalog",
+)  # fmt: skip
+SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE, *PAPERS)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 
@@ -78,7 +81,8 @@ async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -
     api = await caller_of(tool)
     for operation in (tool.operation, *tool.aliases):
         method, path = address(operation)
-        response = await api.send(method, path, body_of(tool))
+        query = {p.wire: p.enum[0] for p in tool.parameters if p.location == "query" and p.required and p.enum}
+        response = await api.send(method, path, body_of(tool), params=query)
         allowed = (200, 201, 204, 400, 403, 404) if tool.credential == "portal_token" else (200, 201, 204, 400, 404)
         assert response.status_code in allowed, f"{operation}: {response.text}"
         if response.status_code == 404:

@@ -94,8 +94,7 @@ class Keys:
 
 def missing_scopes(tool: Tool, key: Key) -> list[str]:
     """The scopes of a tool that the key lacks; `a | b` is satisfied by either."""
-    missing = [s for s in tool.scopes if not {part.strip() for part in s.split("|")} & key.scopes]
-    return [] if tool.any_scope and len(missing) < len(tool.scopes) else missing
+    return [s for s in tool.scopes if not {part.strip() for part in s.split("|")} & key.scopes]
 
 
 def authorize(tool: Tool, key: Key) -> None:

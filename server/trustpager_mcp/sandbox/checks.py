@@ -23,6 +23,10 @@ _WORDS = {
 _WRAPPABLE = ("replace_tag_palette",)
 # Second spellings of fields that the reference names.
 _SPELLINGS = {"edit_text_with_ai": {"originalText": "text", "editInstructions": "instruction"}}
+# Fields of bodies that the reference takes in the query as well.
+_IN_QUERY_TOO = {"bundle_files": ("response",)}
+# Section types may be written SignerInput or signer_input (reference: POST /document-templates/:id/sections).
+_KEBAB_CASE = {"create_document_template_section": ("type",), "update_document_template_section": ("type",)}
 _DATES = ("date", "datetime", "date_or_datetime")
 
 
@@ -61,6 +65,11 @@ def _is_zone(name: Any) -> bool:
         return False
 
 
+def kebab_case(text: str) -> str:
+    """SignerInput and signer_input as signer-input."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", text).replace("_", "-").lower()
+
+
 def _is_date(value: object) -> bool:
     return not isinstance(value, str) or (len(value) == 10 and moment(value) is not None)
 
@@ -90,14 +99,18 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
         is_id = parameter.location == "path" and parameter.type == "uuid" and tool.response != "text"
         if is_id and not is_uuid(ids.get(parameter.wire)):
             problems[parameter.wire] = "must be a UUID"
-    values = _query_values(tool, query, problems)
+    also = _IN_QUERY_TOO.get(tool.name, ())
+    values = _query_values(tool, [pair for pair in query if pair[0] not in also], problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
     if tool.body == "whole":
         if tool.name in _WRAPPABLE and isinstance(body, dict) and len(body) == 1:
             body = body.get(tool.parameters[0].name)
         _judge(next(iter(fields.values())), body, problems)
     else:
-        body = _object(tool, fields, {} if body is None else body, problems)
+        body = {} if body is None else body
+        if also and isinstance(body, dict):
+            body = {**{name: text for name, text in query if name in also}, **body}
+        body = _object(tool, fields, body, problems)
     if problems:
         raise _refusal(tool, problems)
     if isinstance(body, dict):
@@ -133,6 +146,9 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
         body = {spellings.get(name, name): value for name, value in body.items()}
     if tool.method == "POST":
         body = {name: value for name, value in body.items() if value is not None or (name in fields and fields[name].nullable)}
+    for name in _KEBAB_CASE.get(tool.name, ()):
+        if isinstance(body.get(name), str):
+            body = {**body, name: kebab_case(body[name])}
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"

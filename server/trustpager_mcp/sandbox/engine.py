@@ -124,7 +124,9 @@ def page(
     `order` gives each row its place; the cursor holds the place of the last row shown, so that rows which come and go
     between pages neither repeat others nor hide them.
     """
-    limit = call.query.get("limit", DEFAULT_LIMIT)
+    # A list without a limit to ask for comes whole: there would be no way to the rest of it.
+    paged = any(p.wire == "limit" for p in call.tool.parameters)
+    limit = call.query.get("limit", DEFAULT_LIMIT if paged else max(len(rows), 1))
     if limit < 1:
         raise invalid("limit must be at least 1", field="limit")
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])

@@ -268,7 +268,7 @@ class _CoreSeeder(Seeder):
 
     def _attachments(self, deals: list[Record]) -> None:
         rng = self.rng
-        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
+        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.png", "image/png"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
         files = []
         for i in range(24):
@@ -277,8 +277,8 @@ class _CoreSeeder(Seeder):
             files.append(self.record(rng.uniform(1, 200), type=kind, name=f"{i:02d}-{name}", mime_type=mime, file_size=size))
         documents = [self.record(rng.uniform(1, 200), name=f"Proposal {i + 1}", document_type="proposal") for i in range(12)]
         sheets = [self.record(rng.uniform(1, 200), name=f"Measurements {i + 1}") for i in range(8)]
-        self.store.add("file", files)
-        self.store.add("document", documents)
+        self.store.add("file", sorted(files, key=lambda f: f["created_at"]))
+        self.store.add("document", sorted(documents, key=lambda d: d["created_at"]))
         self.store.add("spreadsheet", sheets)
         for link, records in (("file", files), ("document", documents), ("spreadsheet", sheets)):
             pairs: list[_Link] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
