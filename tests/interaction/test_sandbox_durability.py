@@ -94,3 +94,16 @@ def test_a_workspace_file_without_the_sandbox_is_a_mistake_that_is_told(command:
     refused = subprocess.run([command, "serve", "--db", "x.db"], capture_output=True, text=True, timeout=60)
     assert refused.returncode != 0
     assert "--sandbox" in refused.stderr
+
+
+def test_a_write_held_in_one_process_is_approved_in_another_and_read_in_a_third(command: str, tmp_path: Path) -> None:
+    def call(tool: str, arguments: dict[str, object], *options: str) -> str:
+        words = [command, "call", tool, json.dumps(arguments), "--sandbox", "--db", str(tmp_path / "w.db"), *options]
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    call("create_contact", {"first_name": "Quentin", "last_name": "Zweig"}, "--api-key", "tp_live_sandbox_approval")
+    assert "Zweig" not in call("search_contacts", {"query": "Zweig"})
+    (approval,) = json.loads(call("list_approvals", {}, "--json"))["data"]
+    approved = call("approve_approval", {"approval_id": approval["id"]}, "--approvals")
+    assert "status: approved" in approved
+    assert "Zweig" in call("search_contacts", {"query": "Zweig"})
