@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import images, speech
+from .. import images, speech, stored_files
 from ..content import of_url, put
 from ..engine import Answer, Call, Handler
 from ..errors import invalid
@@ -30,6 +30,7 @@ def _saved(call: Call, content: bytes, media_type: str, name: str, kind: str) ->
         {"type": kind, "name": name, "mime_type": media_type, "file_size": len(content), "url": url, "folder": "AI"}
     )
     call.store.add("file", [record])
+    stored_files.put(call.store, record["id"], content)
     return record
 
 
