@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import statistics
-import sys
-import time
-from pathlib import Path
 
 import anyio
+import calls
+import find
+import start
+import tokens as result_tokens
 from bpe_openai import get_encoding
-from mcp import StdioServerParameters
-from mcp.client import Client
 from search import run as search_bench
 
 from trustpager_mcp.toolkit import Toolkit
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
-EMPTY_SERVER = str(Path(__file__).parent / "empty_server.py")
 encoding = get_encoding("o200k_base")
 
 
@@ -28,32 +24,17 @@ def tokens(tools: list[dict[str, object]]) -> int:
     )
 
 
-async def cold_start(command: str, *arguments: str) -> float:
-    """Seconds from spawning to the first answered tools/list; median of 5."""
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        async with Client(StdioServerParameters(command=command, args=list(arguments))) as client:
-            await client.list_tools()
-            times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
 async def main() -> None:
     print("tokens of tools/list (o200k_base; name, title, description, schema)")
     for profile, aim in (("lean", 500), ("core", 2_500), ("all", 65_000)):
         async with Toolkit(sandbox=True, tools=profile, scopes=("all",)) as toolkit:
             listed = await toolkit.tools()
             print(f"  {profile:5} {len(listed):4} tools {tokens(listed):7} tokens (aim {aim})")
-    empty = await cold_start(sys.executable, EMPTY_SERVER)
-    ours = await cold_start(COMMAND, "serve", "--sandbox", "--scopes", "all")
-    print(f"cold start to tools/list: {ours:.2f} s; an empty server on the same SDK {empty:.2f} s; ratio {ours / empty:.2f}")
+    await find.report()
+    await start.main()
+    await calls.main()
     search_bench.main()
-    async with Toolkit(sandbox=True) as toolkit:
-        result = await toolkit.call("list_contacts", {"limit": 100})
-        raw = len(encoding.encode(json.dumps(result.data)))
-        shaped = len(encoding.encode(result.text))
-        print(f"100 contacts of the sandbox: {shaped} tokens, raw JSON {raw}: {shaped / raw:.1%}")
+    await result_tokens.main()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+_FIRST_SIGN = 5.0
+_BETWEEN_SIGNS = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,3 +57,41 @@ class Caller:
 
 
 SILENT = Caller()
+
+
+class Callers(Caller):
+    """Several who wait for one call."""
+
+    def __init__(self) -> None:
+        self.all: list[Caller] = []
+
+    async def progress(self, message: str) -> None:
+        for caller in list(self.all):
+            await caller.progress(message)
+
+
+@contextmanager
+def signs_of_life(caller: Caller, what: str) -> Iterator[None]:
+    """While the body runs, tell the caller every few seconds that it still does, so that the client keeps waiting.
+
+    Costs a timer and nothing else for a call that is quick, or for a caller that hears nothing.
+    """
+    if caller is SILENT:
+        yield
+        return
+    started = time.monotonic()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def repeat() -> None:
+        while True:
+            with suppress(ConnectionError, RuntimeError):
+                await caller.progress(f"{what}: waiting for {time.monotonic() - started:.0f} s")
+            await asyncio.sleep(_BETWEEN_SIGNS)
+
+    timer = asyncio.get_running_loop().call_later(_FIRST_SIGN, lambda: tasks.add(asyncio.ensure_future(repeat())))
+    try:
+        yield
+    finally:
+        timer.cancel()
+        for task in tasks:
+            task.cancel()

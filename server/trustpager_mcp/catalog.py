@@ -1,13 +1,12 @@
-"""The catalogue: every definition by name, with what is derived from it (descriptions, signatures, annotations)."""
+"""The catalogue: every definition by name, with what is derived from it (descriptions, schemas, annotations)."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from .definitions import Entity, Parameter, Rule, Tool, Toolset, input_schema, load_toolsets
+from .definitions import Entity, Rule, Tool, Toolset, input_schema, load_toolsets
 from .errors import DefinitionError
 
 _RULE_WORDS = {
@@ -49,8 +48,10 @@ class Catalog:
         return schema
 
     def nearest(self, name: str, among: Iterable[str] | None = None, count: int = 3) -> list[str]:
-        """The tool names closest in spelling to `name`."""
-        return difflib.get_close_matches(name, list(self.tools if among is None else among), n=count, cutoff=0.5)
+        """The tool names that `name` most likely means, whatever its spelling."""
+        from .tool_names import nearest_names
+
+        return nearest_names(name, self.tools if among is None else among, count)
 
 
 @lru_cache(maxsize=1)
@@ -95,23 +96,6 @@ def full_description(tool: Tool) -> str:
     parts += [f"{a.scope} needed when {a.when}." for a in tool.also_needs]
     parts.append(cost_text(tool))
     return " ".join(p for p in parts if p)
-
-
-def type_word(parameter: Parameter) -> str:
-    """A parameter's type as a word or its enum, as signatures show it."""
-    if parameter.enum:
-        return "|".join(str(v) for v in parameter.enum)
-    if parameter.type == "array":
-        return f"{parameter.items or 'any'}[]"
-    return {"date_or_datetime": "date"}.get(parameter.type, parameter.type)
-
-
-def signature(tool: Tool, optional: int = 6) -> str:
-    """`move_opportunity(opportunity_id: uuid, ...)`: required arguments with types, then optional names."""
-    required = [f"{p.name}: {type_word(p)}" for p in tool.parameters if p.required]
-    others = [f"{p.name}?" for p in tool.parameters if not p.required]
-    shown = others[:optional] + (["…"] if len(others) > optional else [])
-    return f"{tool.name}({', '.join(required + shown)})"
 
 
 def behaviour_hints(tool: Tool) -> dict[str, Any]:

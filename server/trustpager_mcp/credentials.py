@@ -1,37 +1,65 @@
-"""Who is calling: an API key and the headers it becomes. A key is never shown, only its fingerprint."""
+"""Who is calling: an API key, the tokens beside it, and the headers they become. None is ever shown, only a fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 from .errors import NotAllowedError
+
+CredentialKind = Literal["api_key", "portal_token", "oauth_token", "none"]
+_SETTINGS = {"api_key": "TRUSTPAGER_API_KEY", "portal_token": "TRUSTPAGER_PORTAL_TOKEN", "oauth_token": "TRUSTPAGER_OAUTH_TOKEN"}
+_WORDS = {"api_key": "API key", "portal_token": "portal session token", "oauth_token": "Evie token (tp_oauth_...)"}
 
 
 @dataclass(frozen=True)
 class Credential:
-    """One caller's API key; None when there is none yet."""
+    """One caller's API key, and the tokens that a few tools take in its place; None where there is none."""
 
     api_key: str | None = field(default=None, repr=False)
+    portal_token: str | None = field(default=None, repr=False)
+    oauth_token: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short, stable name of the credential that is safe to log."""
+        parts = [self.api_key or ""]
+        if self.portal_token or self.oauth_token:
+            parts += [self.portal_token or "", self.oauth_token or ""]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
     @property
-    def fingerprint(self) -> str:
-        """A short, stable name of the key that is safe to log."""
-        return hashlib.sha256((self.api_key or "").encode()).hexdigest()[:12]
+    def tokens(self) -> frozenset[str]:
+        """The kinds of token that are here besides the key."""
+        return frozenset(kind for kind in ("portal_token", "oauth_token") if getattr(self, kind))
 
-    def headers(self) -> dict[str, str]:
-        """The bearer header. Raises NotAllowedError, with the ways out, when there is no key."""
-        if not self.api_key:
+    def headers(self, kind: CredentialKind = "api_key") -> dict[str, str]:
+        """The bearer header; empty for an operation that takes no credential, so that no key leaves with it.
+
+        Raises NotAllowedError, with the ways out, when what the operation needs is not there.
+        """
+        if kind == "none":
+            return {}
+        secret: str | None = getattr(self, kind)
+        word = _WORDS[kind]
+        if not secret:
             raise NotAllowedError(
-                "there is no TrustPager API key, so nothing can be called.",
-                code="NO_API_KEY",
-                hint="Set TRUSTPAGER_API_KEY to a key from the workspace's settings, or start the server with --sandbox "
-                "to work on a practice workspace without a key.",
+                f"there is no TrustPager {word}, so nothing can be called.",
+                code=f"NO_{kind.upper()}",
+                hint=f"Set {_SETTINGS[kind]}"
+                + (
+                    " to a key from the workspace's settings, or start the server with --sandbox to work on a practice workspace "
+                    "without a key."
+                    if kind == "api_key"
+                    else "."
+                ),
             )
-        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
             raise NotAllowedError(
-                "the API key holds characters that no key has (spaces, line breaks or non-ASCII).",
-                code="BAD_API_KEY",
-                hint="Copy the key again, without quotes or line breaks.",
+                f"the {word} holds characters that none has (spaces, line breaks or non-ASCII).",
+                code=f"BAD_{kind.upper()}",
+                hint="Copy it again, without quotes or line breaks.",
             )
-        return {"authorization": f"Bearer {self.api_key}"}
+        return {"authorization": f"Bearer {secret}"}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,9 +174,23 @@ class Tool(_Model):
     def is_write(self) -> bool:
         return self.effect != "read" if self.write is None else self.write
 
-    @property
+    @cached_property
     def parameter_by_name(self) -> dict[str, Parameter]:
         return {p.name: p for p in self.parameters}
+
+    @cached_property
+    def spellings(self) -> dict[str, str]:
+        """Other spellings of the parameters, with the name of each."""
+        table: dict[str, str] = {}
+        for parameter in self.parameters:
+            for other in (parameter.wire, *parameter.also_accepts, _camel(parameter.name)):
+                table.setdefault(other, parameter.name)
+        return table
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(t.title() for t in tail)
 
 
 class Entity(_Model):

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
 
+from .answers import FileAnswer, classify
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
-from .callers import SILENT, Caller
+from .callers import SILENT, Caller, signs_of_life
 from .credentials import Credential
 from .credits import price
 from .definitions import Effect, Tool
-from .errors import NotAllowedError, ToolError, UpstreamError
+from .errors import ArgumentsError, NotAllowedError, ToolError, UnreachableError, UpstreamError
+from .event_stream import EventStream
+from .paging import walk
+from .polling import failed, where_to_look
+from .polling import wait_for as poll
 from .preview import preview
-from .registry import Registry, forbidden_hint
+from .readers import Readers
+from .registry import Registry
+from .repeats import Flight, Outcome, Repeats, identity
 from .request_builder import DEFAULT_BASE_URL, Request, build
+from .results import Presentation, ReadRequest, read
+from .retries import Delivery, Sender
 from .safeguards import Safeguards
-from .shaping import shape, shape_error
+from .shaping import Download, Shaped, present, shape_error
+from .shaping.tokens import estimate
 from .targets import record_name, target_reader
-from .tokens import estimate_tokens
 from .upstream import Response, Upstream
 from .validation import prepare
 
@@ -32,12 +44,44 @@ EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irr
 
 @dataclass(frozen=True)
 class Result:
-    """What a call gives: text for the agent, the parsed answer for code, and whether it failed."""
+    """What a call gives: text for the agent, the parsed answer for code, and whether it failed.
+
+    `uncertain`: it failed, and a change may have been made all the same.
+    """
 
     text: str
     data: Any = None
     is_error: bool = False
     code: str | None = None
+    uncertain: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered, understood: `payload` is JSON, text, a FileAnswer, or None. `attempts` requests were made.
+
+    `note` stands above what the agent reads of it, `footer` (what it cost) below.
+    """
+
+    payload: Any
+    status: int = 200
+    attempts: int = 1
+    note: str = ""
+    footer: str = ""
+    credits: float | None = 0.0
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One call that may be sent: everything is known of it and nothing has left."""
+
+    tool: Tool
+    arguments: dict[str, Any]
+    options: CallOptions
+    request: Request
+    caller: Caller
+    record: CallRecord
 
 
 class Dispatcher:
@@ -47,15 +91,24 @@ class Dispatcher:
         self,
         registry: Registry,
         credential: Credential,
-        upstream: Upstream,
+        sender: Sender | Upstream,
         base_url: str = DEFAULT_BASE_URL,
         safeguards: Safeguards | None = None,
+        repeats: Repeats | None = None,
+        presentation: Presentation | None = None,
     ) -> None:
         self.registry = registry
         self._credential = credential
-        self._upstream = upstream
+        self._sender = Sender(sender) if isinstance(sender, Upstream) else sender
         self._base_url = base_url
+        self._repeats = repeats or Repeats()
         self._safe = safeguards or Safeguards()
+        self._presentation = presentation or Presentation()
+        self._tenant = credential.fingerprint
+
+    @cached_property
+    def _readers(self) -> Readers:
+        return Readers(self.registry.visible.values())
 
     async def call(
         self,
@@ -73,83 +126,249 @@ class Dispatcher:
         """
         with self._safe.audit.recording(name, arguments, self._credential) as record:
             try:
-                result = await self._run(record, name, arguments, options, caller, effect)
+                call = self._prepared(name, arguments, options, caller, effect, record)
+                result = await self._run(call)
             except ToolError as error:
                 record.failed(error)
                 result = failure(error)
             if self._safe.audit.on:
-                record.tokens = estimate_tokens(result.text)
+                record.tokens = estimate(result.text)
             return result
 
-    async def _run(
+    def _prepared(
         self,
-        record: CallRecord,
         name: str,
         arguments: dict[str, Any],
         options: dict[str, Any] | None,
         caller: Caller,
         effect: Effect | None,
-    ) -> Result:
+        record: CallRecord,
+    ) -> Prepared:
+        """Policy, validation and building: all that needs no I/O. Raises ToolError."""
         tool = self.registry.get(name)
         if effect is not None and tool.effect != effect:
             raise wrong_executor(tool, effect)
         chosen, rest = take_options(tool, arguments, options)
-        prepared = prepare(self.registry.catalog, tool, rest)
-        record.called(tool, prepared)
-        request = build(tool, prepared, self._base_url)
-        headers = self._credential.headers()
-        cost, who = price(tool, prepared), self._credential.fingerprint
-        self._safe.budget.check(tool, cost, who)
-        asks = self._safe.gate.asks(tool, caller)
-        if chosen.preview:
-            record.outcome = "preview"
-            return Result(*preview(tool, request, headers, cost, asks))
-        if asks:
-            await self._safe.gate.confirm(tool, prepared, caller, who, lambda: self._target(tool, prepared))
-        with self._safe.budget.spending(tool, cost, who) as spending:
-            response = await self._upstream.send(request, headers)
-            record.answered(response.status, response.headers)
-            payload = classify(tool, response)
-            spending.settle(payload)
-        record.credits = spending.credits
-        record.outcome = "done"
-        if response.status == 202 and (held := held_approval(payload)):
-            record.outcome = "queued"
-            return Result(_with_footer(queued_text(tool, held, self.registry.visible), spending.footer), payload)
-        result = self._understood(tool, request, response, payload, chosen)
-        return replace(result, text=_with_footer(result.text, spending.footer))
+        check_options(tool, chosen)
+        checked = prepare(self.registry.catalog, tool, rest)
+        record.called(tool, checked)
+        return Prepared(tool, checked, chosen, build(tool, checked, self._base_url), caller, record)
 
-    async def _target(self, tool: Tool, arguments: dict[str, Any]) -> str:
+    async def _run(self, call: Prepared) -> Result:
+        tool, record = call.tool, call.record
+        cost = price(tool, call.arguments)
+        self._safe.budget.check(tool, cost, self._tenant)
+        asks = self._safe.gate.asks(tool, call.caller)
+        if call.options.preview:
+            record.outcome = "preview"
+            return Result(*preview(tool, call.request, self._headers(call, call.options.idempotency_key), cost, asks))
+        key = identity(self._tenant, tool.name, call.arguments, call.options.idempotency_key) if tool.effect != "read" else ""
+        if asks and not self._will_join(key, call.options):
+            await self._safe.gate.confirm(tool, call.arguments, call.caller, self._tenant, lambda: self._target(call))
+        with signs_of_life(call.caller, tool.name):
+            answer = await (self._once(key, call) if key else self._answer(self._delivery(call), call))
+            record.attempts, record.status = answer.attempts, answer.status
+            record.credits, record.request_id = answer.credits, answer.request_id
+            record.outcome = "done"
+            result = await self._result(call, answer)
+            if key:
+                self._repeats.taken(key)
+            return result
+
+    def _will_join(self, key: str, options: CallOptions) -> bool:
+        """The same call is under way or done: nothing will be sent for this one, so nobody needs to be asked again."""
+        earlier = None if options.again else self._repeats.find(key)
+        return earlier is not None and not earlier.in_doubt
+
+    def _headers(self, call: Prepared, idempotency_key: str | None = None) -> dict[str, str]:
+        headers = self._credential.headers(call.tool.credential)
+        return headers if idempotency_key is None else {**headers, "idempotency-key": idempotency_key}
+
+    def _delivery(self, call: Prepared, caller: Caller | None = None, idempotency_key: str | None = None) -> Delivery:
+        return Delivery(call.tool, call.request, self._headers(call, idempotency_key), self._tenant, caller or call.caller)
+
+    async def _once(self, key: str, call: Prepared) -> Answer:
+        """The answer to a write that is sent once, however often it is asked for."""
+        tool, options = call.tool, call.options
+        earlier = None if options.again else self._repeats.find(key)
+        anew = options.again
+        idempotency_key = options.idempotency_key or (uuid.uuid4().hex if tool.idempotency_key else None)
+        if earlier is not None and earlier.ended is not None and earlier.in_doubt:
+            if earlier.idempotency_key is None:
+                raise self._still_in_doubt(call, earlier)
+            # The API knows this key: sending it again settles what happened.
+            idempotency_key, anew = earlier.idempotency_key, True
+
+        async def send(callers: Caller) -> Answer:
+            return await self._write(self._delivery(call, callers, idempotency_key), call)
+
+        outcome = await self._repeats.once(key, send, call.caller, anew=anew, idempotency_key=idempotency_key)
+        return joined(tool, outcome)
+
+    async def _write(self, delivery: Delivery, call: Prepared) -> Answer:
+        """Send a write within the budget: its price is reserved first, and given back only when nothing was done."""
+        tool = call.tool
+        with self._safe.budget.spending(tool, price(tool, call.arguments), self._tenant) as spending:
+            try:
+                answer = await self._answer(delivery, call)
+            except asyncio.CancelledError:
+                if not delivery.in_doubt:
+                    raise
+                raise UpstreamError(
+                    f"{tool.name} was cancelled while the API worked on it.",
+                    code="CANCELLED",
+                    hint=self._readers.advice(tool, call.arguments),
+                    uncertain=True,
+                ) from None
+            spending.settle(answer.payload)
+        return replace(answer, footer=spending.footer, credits=spending.credits)
+
+    async def _answer(self, delivery: Delivery, call: Prepared) -> Answer:
+        """Send, read and understand. Raises ToolError; a write whose outcome is unknown says so and how to check it."""
+        tool = delivery.tool
+        stream = EventStream(delivery.caller) if tool.response == "stream" else None
+        delivery.on_data = stream.feed if stream else None
+        try:
+            response = await self._sender.send(delivery)
+            if (gone := _gone_already(delivery, response)) is not None:
+                return gone
+            payload = stream.result() if stream and _is_stream(response) else classify(tool, response)
+            return Answer(payload, response.status, delivery.attempts, request_id=response.headers.get("x-request-id"))
+        except ToolError as error:
+            call.record.attempts = max(call.record.attempts, delivery.attempts)
+            if tool.effect == "read":
+                if isinstance(error, UnreachableError) and error.sent and not error.hint:
+                    error.hint = "Nothing was changed; try again."
+            elif error.uncertain or delivery.in_doubt or delivery.was_in_doubt:
+                error.uncertain = True
+                error.hint = " ".join(p for p in (error.hint, self._readers.advice(tool, call.arguments)) if p)
+            raise
+
+    def _still_in_doubt(self, call: Prepared, earlier: Flight) -> UpstreamError:
+        why = earlier.error.message if earlier.error else ""
+        return UpstreamError(
+            f"{call.tool.name}: this same call was sent {earlier.age():.0f} s ago and nobody knows whether it took effect "
+            f"({why}). Nothing was sent now.",
+            code="STILL_UNCERTAIN",
+            hint=self._readers.advice(call.tool, call.arguments),
+            uncertain=True,
+        )
+
+    def _reading(self, reader: Tool, where: dict[str, Any], call: Prepared) -> Prepared:
+        """A read of our own beside a call: to wait for its end, or to name its record."""
+        return Prepared(reader, where, CallOptions(), build(reader, where, self._base_url), call.caller, call.record)
+
+    async def _target(self, call: Prepared) -> str:
         """What the record that a call acts on is called, read from the API; empty where that is not quickly possible."""
-        reader = target_reader(tool, self.registry.visible)
+        reader = target_reader(call.tool, self.registry.visible)
         if reader is None:
             return ""
-        wanted = {p.name: arguments[p.name] for p in reader.parameters if p.location == "path"}
+        look = self._reading(reader, {p.name: call.arguments[p.name] for p in reader.parameters if p.location == "path"}, call)
         with anyio.move_on_after(_TARGET_SECONDS):
             try:
-                response = await self._upstream.send(build(reader, wanted, self._base_url), self._credential.headers())
-                return record_name(reader, classify(reader, response))
+                return record_name(reader, (await self._answer(self._delivery(look, SILENT), look)).payload)
             except ToolError:
                 return ""
         return ""
 
-    def _understood(self, tool: Tool, request: Request, response: Response, payload: Any, options: CallOptions) -> Result:
+    async def _result(self, call: Prepared, answer: Answer) -> Result:
+        """What the agent reads, after waiting for the end of the operation if it asked for that."""
+        if call.tool.poll is not None and call.options.wait_seconds and answer.status != 202:
+            answer = await self._awaited(call, answer)
+        result = await self._understood(call, answer)
+        text = "\n".join(part for part in (answer.note, result.text, answer.footer) if part)
+        return result if text == result.text else replace(result, text=text)
+
+    async def _awaited(self, call: Prepared, answer: Answer) -> Answer:
+        tool, options = call.tool, call.options
+        assert tool.poll is not None
+        reader = self.registry.visible.get(tool.poll.tool)
+        where = where_to_look(reader, answer.payload, call.arguments) if reader else None
+        if reader is None or where is None:
+            return replace(answer, note="It was started; its end cannot be waited for here.")
+
+        async def look(where: dict[str, Any]) -> Any:
+            reading = self._reading(reader, where, call)
+            return (await self._answer(self._delivery(reading), reading)).payload
+
+        try:
+            payload = await poll(tool.poll, look, where, options.wait_seconds, call.caller, self._sender.patience)
+        except ToolError as error:
+            return replace(answer, note=f"It was started, but {reader.name} failed while waiting for its end: {error.message}")
+        if failed(tool.poll, payload):
+            raise UpstreamError(f"{tool.name} was started and has failed.", code="OPERATION_FAILED", details=payload)
+        return replace(answer, payload=payload, note=_progress_note(tool, payload, reader, where, options))
+
+    async def _understood(self, call: Prepared, answer: Answer) -> Result:
+        tool, payload = call.tool, answer.payload
+        if answer.status == 202 and (held := held_approval(payload)):
+            call.record.outcome = "queued"
+            return Result(queued_text(tool, held, self.registry.visible), payload)
         if payload is None:
-            return Result(f"Done: {tool.name} ({request.method} answered {response.status}).")
-        if isinstance(payload, str):
-            return Result(payload, payload)
-        entity = self.registry.catalog.entities.get((tool.returns or "").removesuffix("[]"))
-        shaped = shape(tool, payload, entity, options.fields)
+            return Result(f"Done: {tool.name} ({call.request.method} answered {answer.status}).")
+        if call.options.max_items:
+            payload = await walk(tool, call.request, payload, self._page_of(call), call.options.max_items)
+        shaped = self._presented(call, payload)
         return Result(shaped.text, shaped.data)
 
+    def _page_of(self, call: Prepared) -> Callable[[Request], Awaitable[Any]]:
+        async def page(request: Request) -> Any:
+            further = replace(call, request=request)
+            return (await self._answer(self._delivery(further), further)).payload
 
-def _with_footer(text: str, footer: str) -> str:
-    return f"{text}\n{footer}" if footer else text
+        return page
+
+    def _presented(self, call: Prepared, payload: Any) -> Shaped:
+        """What the agent reads of an answer, within its budget; what does not fit is kept for this credential."""
+        options, body = call.options, call.request.json
+        view = self._presentation.view(
+            call.tool,
+            self.registry.catalog.entities.get((call.tool.returns or "").removesuffix("[]")),
+            self._tenant,
+            fields=options.fields,
+            detail=options.detail,
+            format=options.format,
+            sent=tuple(body) if isinstance(body, dict) else (),
+        )
+        if isinstance(payload, FileAnswer):
+            payload = Download(payload.name, payload.content_type, payload.content, payload.rows, payload.truncated)
+        try:
+            return present(payload, view)
+        except RecursionError:
+            raise UpstreamError(f"{call.tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+
+    def read_result(self, request: ReadRequest) -> Shaped:
+        """A part of an answer that was kept for this credential. Raises ToolError."""
+        return read(self._presentation, self._tenant, request)
+
+
+def check_options(tool: Tool, options: CallOptions) -> None:
+    """Raises ArgumentsError for an option that means nothing to the tool."""
+    if options.idempotency_key is not None and not tool.idempotency_key:
+        raise ArgumentsError(
+            f"{tool.name}: the API takes no idempotency_key for it. Nothing was sent.",
+            hint="Leave it out: the same call is never sent twice while its outcome is open.",
+        )
+    if options.wait_seconds and tool.poll is None:
+        raise ArgumentsError(f"{tool.name} is done when it answers: leave wait_seconds out. Nothing was sent.")
+
+
+def joined(tool: Tool, outcome: Outcome) -> Answer:
+    """The answer, with a note when it is that of a call which was already there."""
+    answer: Answer = outcome.value
+    if outcome.joined is None:
+        return answer
+    note = (
+        f"The same {tool.name} call was sent {outcome.joined.age():.0f} s ago: this is its answer, nothing was sent twice. "
+        "again=true sends it anew."
+    )
+    return replace(answer, note=note, footer="", credits=0.0)
 
 
 def failure(error: ToolError) -> Result:
     """The result that tells an agent of an error."""
-    return Result(shape_error(error), {"code": error.code, "details": error.details}, is_error=True, code=error.code)
+    data = {"code": error.code, "details": error.details}
+    return Result(shape_error(error), data, is_error=True, code=error.code, uncertain=error.uncertain)
 
 
 def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:
@@ -161,101 +380,23 @@ def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:
     )
 
 
-def classify(tool: Tool, response: Response) -> Any:
-    """The answer as data: None for an empty one, text for text, a description for a file.
-
-    Raises UpstreamError for an error status, an error told in text, and an answer that cannot be read.
-    """
-    if response.status >= 300:
-        raise _api_error(tool, response)
-    if response.status == 204 or not response.content:
-        return None
-    if tool.response == "text" or tool.response == "stream":
-        text = response.content.decode("utf-8", "replace")
-        if any(text.startswith(prefix) for prefix in tool.failure_prefixes):
-            raise UpstreamError(text, code="NOT_DONE", status=response.status)
-        return text
-    if tool.response == "file" and response.content_type != "application/json":
-        rows = response.headers.get("x-row-count")
-        return {
-            "data": {
-                "file": response.headers.get("content-disposition", "").partition("filename=")[2].strip('"') or tool.name,
-                "content_type": response.content_type,
-                "bytes": len(response.content),
-                **({"rows": int(rows)} if rows and rows.isdigit() else {}),
-                **({"truncated": True} if response.headers.get("x-truncated") == "1" else {}),
-            }
-        }
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        raise UpstreamError(
-            f"{tool.name}: the API answered {response.status} with {response.content_type or 'no content type'} that is "
-            f"not valid JSON ({len(response.content)} bytes).",
-            code="BAD_ANSWER",
-            hint=_uncertain(tool),
-            status=response.status,
-        ) from None
+def _gone_already(delivery: Delivery, response: Response) -> Answer | None:
+    """A delete whose first answer was lost and whose second finds nothing has done its work."""
+    if delivery.request.method == "DELETE" and response.status == 404 and delivery.was_in_doubt:
+        return Answer(
+            None, 404, delivery.attempts, note="The first answer was lost; asked again, the API finds nothing to delete."
+        )
+    return None
 
 
-def _api_error(tool: Tool, response: Response) -> UpstreamError:
-    code, message, details, request_id = _envelope(response)
-    if not message:
-        kind = response.content_type or "no content"
-        message = f"the API answered {response.status} ({kind}) without saying why"
-    if isinstance(details, dict) and (missing := details.get("missing_scopes")):
-        message += f" (missing scope: {', '.join(map(str, missing))})"
-    return UpstreamError(
-        f"{tool.name}: {message}",
-        code=code or f"HTTP_{response.status}",
-        details=details,
-        hint=_next_step(tool, response),
-        status=response.status,
-        request_id=request_id or response.headers.get("x-request-id"),
-    )
+def _is_stream(response: Response) -> bool:
+    return response.status < 300 and response.content_type == "text/event-stream"
 
 
-def _envelope(response: Response) -> tuple[str, str, Any, str]:
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return "", "", None, ""
-    error = body.get("error", body) if isinstance(body, dict) else None
-    if isinstance(error, str):
-        return "", error, None, ""
-    if not isinstance(error, dict):
-        return "", "", None, ""
-    return (
-        str(error.get("code") or ""),
-        str(error.get("message") or "")[:600],
-        error.get("details"),
-        str(error.get("request_id") or ""),
-    )
+def _progress_note(tool: Tool, payload: Any, reader: Tool, where: dict[str, Any], options: CallOptions) -> str:
+    from .polling import ended
 
-
-def _next_step(tool: Tool, response: Response) -> str:
-    match response.status:
-        case 400 | 422:
-            return "Correct the arguments and call again; nothing was changed."
-        case 401:
-            return "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY."
-        case 402:
-            return "The workspace's credits are used up; the user has to top them up."
-        case 403:
-            return forbidden_hint(tool)
-        case 404:
-            return "Look the id up with a list or search tool; it may be deleted or from another workspace."
-        case 409:
-            return "Read the record again: it changed or already exists."
-        case 429:
-            wait = response.headers.get("retry-after")
-            return f"Too many calls: wait {wait} s and try again." if wait else "Too many calls: wait and try again."
-    if 300 <= response.status < 400:
-        return f"The API redirected elsewhere, which is not followed. Check TRUSTPAGER_BASE_URL. {_uncertain(tool)}"
-    return f"The API has a problem. {_uncertain(tool)}"
-
-
-def _uncertain(tool: Tool) -> str:
-    if tool.effect == "read":
-        return "Nothing was changed; try again later."
-    return "It may have taken effect: read the record before sending it again."
+    if tool.poll is None or ended(tool.poll, payload):
+        return ""
+    shown = ", ".join(f"{k}={v}" for k, v in where.items())
+    return f"Not finished after {options.wait_seconds:g} s: look again with {reader.name}({shown})."

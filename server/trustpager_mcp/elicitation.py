@@ -1,4 +1,4 @@
-"""An MCP client as the caller: asking its person, in both protocol eras.
+"""An MCP client as the caller: telling it of progress, and asking its person, in both protocol eras.
 
 Up to 2025-11-25 the server sends an elicitation request and waits within the call. From 2026-07-28 on the call ends with
 `input_required`, and the client makes it again with the person's answer and the state that went with the question.
@@ -33,6 +33,12 @@ class ClientCaller(Caller):
         self._ctx = ctx
         self._params = params
         self._modern = ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
+        self._told = 0
+
+    async def progress(self, message: str) -> None:
+        """Tell the client, if it asked to hear of progress."""
+        self._told += 1
+        await self._ctx.session.report_progress(self._told, None, message)
 
     @property
     def can_ask(self) -> bool:  # type: ignore[override]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from .credits import FREE, Price
 from .definitions import Tool
@@ -17,16 +16,18 @@ _MAX_BODY = 16_000
 
 def preview(tool: Tool, request: Request, headers: dict[str, str], cost: Price, asks: bool) -> tuple[str, dict[str, Any]]:
     """The request as text for a reader and as data for code. `asks`: a person would be asked first."""
-    url = request.url + ("?" + urlencode(request.query) if request.query else "")
+    url = request.full_url
     shown = {name: _header(name, value) for name, value in headers.items()}
     data: dict[str, Any] = {"method": request.method, "url": url, "headers": shown, "body": request.json}
     if request.files:
-        data["files"] = [{"field": name, "characters": len(value)} for name, value in request.files]
+        data["form"] = dict(request.form)
+        data["files"] = [{"field": f.field, "name": f.name, "bytes": len(f.content)} for f in request.files]
     lines = [f"Preview: {tool.name} would send this. Nothing was sent.", f"{request.method} {url}"]
     lines += [f"{name}: {value}" for name, value in shown.items()]
     if request.json is not None:
         lines += ["", _body_text(request.json)]
-    lines += [f"file {f['field']}: {f['characters']} characters" for f in data.get("files", ())]
+    lines += [f"form {name}: {value}" for name, value in request.form]
+    lines += [f"file {f['field']}: {f['name']}, {f['bytes']} bytes" for f in data.get("files", ())]
     notes = [f"It would cost {cost}."] if cost != FREE else []
     if asks:
         notes.append("A person would be asked to confirm it first.")

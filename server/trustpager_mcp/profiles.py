@@ -64,3 +64,8 @@ def directly_listed(selection: Selection, registry: Registry) -> list[str]:
 def with_meta_tools(selection: Selection) -> bool:
     """Whether find_tools, describe_tool and the executors are listed and answer."""
     return selection.profile in ("lean", "core")
+
+
+def used_toolsets(registry: Registry) -> list[str]:
+    """The toolsets that hold a tool that this credential may use, in the order of the catalogue."""
+    return list(dict.fromkeys(registry.catalog.toolset_of[n] for n in registry.visible))

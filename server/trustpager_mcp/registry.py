@@ -18,7 +18,7 @@ class Policy:
     `scopes` is what the credential holds; None means that nobody knows yet, and then reads are let through (the API
     has the last word) and writes wait; `scopes_unknown_because` says why nobody does. `toolsets` and `tools` are names;
     `allow` and `deny` are globs over tool names. `approvals` switches on the tools that approve or reject what was held
-    back for a person.
+    back for a person. `tokens` are the kinds of token that the credential holds besides its key (portal_token, oauth_token).
     """
 
     scopes: frozenset[str] | None = None
@@ -29,6 +29,7 @@ class Policy:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     approvals: bool = False
+    tokens: frozenset[str] = frozenset()
     within: frozenset[str] | None = None
     """The toolsets of one caller; None: all that the operator allows."""
 
@@ -103,7 +104,7 @@ class Registry:
             return self._off(tool, "it is on the operator's deny list")
         if tool.approves and not policy.approvals:
             return self._off(tool, "approving what was held back for a person is a person's work; see --approvals")
-        if tool.credential in ("portal_token", "oauth_token"):
+        if tool.credential not in ("api_key", "none") and tool.credential not in policy.tokens:
             return self._off(tool, f"it needs a {tool.credential.replace('_', ' ')}, which this server does not hold")
         if policy.scopes is None:
             if tool.effect == "read":
@@ -145,10 +146,3 @@ class Registry:
         near = self.catalog.nearest(name, self.visible)
         hint = f"Nearest: {', '.join(near)}." if near else "Use find_tools to look for one."
         raise UnknownToolError(f"there is no tool {name!r}.", hint=hint)
-
-
-def forbidden_hint(tool: Tool) -> str:
-    """What to do after a 403, with the scopes that the tool needs when the API did not name one."""
-    needs = [*tool.scopes, *(f"{a.scope} (when {a.when})" for a in tool.also_needs)]
-    scopes = f"{tool.name} needs {', '.join(needs)}. " if needs else ""
-    return f"This credential may not do that. {scopes}Tell the user which scope is missing; do not try again."

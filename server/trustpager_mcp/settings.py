@@ -13,21 +13,28 @@ from .request_builder import DEFAULT_BASE_URL
 
 SANDBOX_BASE_URL = "http://sandbox.local/functions/v1/api/v1"
 SANDBOX_KEY = "tp_live_sandbox_full"
+SANDBOX_PORTAL_TOKEN = "sandbox-portal-session"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`scopes`: None asks the API, `("all",)` takes every scope as given. `timeout` in seconds per call.
+    """`scopes`: None asks the API, `("all",)` takes every scope as given.
 
+    `timeout` in seconds per request; a call with its retries may take 1.8 times that.
+    `result_tokens` and `result_characters` bound one result. `timezone` is the IANA zone that moments are shown in (None:
+    UTC). `downloads` is the directory that files may be saved to.
     `confirm`: who confirms irreversible calls; `confirm_secret` seals confirmations where replicas share them.
     `credit_budget`: credits that a credential may spend in a `credit_period`; None is no limit.
     `audit`: `off`, `stderr` or a file. docs/policy.md explains them.
     """
 
     api_key: str | None = field(default=None, repr=False)
+    portal_token: str | None = field(default=None, repr=False)
+    oauth_token: str | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     sandbox: bool = False
     seed: int = 1
+    db: str | None = None
     tools: str = "core"
     scopes: tuple[str, ...] | None = None
     read_only: bool = False
@@ -35,6 +42,10 @@ class Settings:
     deny: tuple[str, ...] = ()
     approvals: bool = False
     timeout: float = 30.0
+    result_tokens: int = 8_000
+    result_characters: int = 40_000
+    timezone: str | None = None
+    downloads: str | None = None
     confirm: Confirm = "client"
     confirm_secret: str | None = field(default=None, repr=False)
     credit_budget: float | None = None
@@ -49,8 +60,15 @@ class Settings:
         loopback = parts.hostname in ("localhost", "127.0.0.1", "::1", "sandbox.local")
         if parts.scheme == "http" and not loopback:
             raise ConfigurationError(f"the base URL {self.base_url!r} would send the API key unencrypted; use https")
+        if self.db and not self.sandbox:
+            raise ConfigurationError("a file for the workspace (--db) is the sandbox's; add --sandbox or leave it out")
         if not self.timeout > 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
+        if self.result_tokens < 1_000 or self.result_characters < 4_000:
+            raise ConfigurationError(
+                f"a result of {self.result_tokens} tokens and {self.result_characters} characters is too small to say anything: "
+                "give at least 1000 tokens and 4000 characters"
+            )
         self._check_policy()
 
     def _check_policy(self) -> None:

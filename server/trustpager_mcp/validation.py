@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from .catalog import Catalog, rule_text, signature, type_word
+from .catalog import Catalog, rule_text
 from .definitions import Parameter, Rule, Tool
 from .errors import ArgumentsError
+from .signatures import signature, type_word
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, FormatChecker
@@ -27,6 +28,9 @@ _MAX_PROBLEMS = 6
 _MAX_SHOWN = 80
 _MAX_NAMES = 10
 _MAX_DEPTH = 64
+_HUGE = 10**21
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def prepare(catalog: Catalog, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def prepare(catalog: Catalog, tool: Tool, arguments: dict[str, Any]) -> dict[str
 def repair(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments with the certain repairs made; never drops anything."""
     known = tool.parameter_by_name
-    spellings = _spellings(tool)
+    spellings = tool.spellings
     result = _unwrap(known, spellings, arguments)
     renamed: dict[str, Any] = {}
     for name, value in result.items():
@@ -90,19 +94,6 @@ def placeholder(parameter: Parameter) -> Any:
     if parameter.type == "array":
         return [simple.get(parameter.items or "", "...")] if parameter.items else []
     return simple.get(parameter.type, "...")
-
-
-def _spellings(tool: Tool) -> dict[str, str]:
-    table: dict[str, str] = {}
-    for parameter in tool.parameters:
-        for other in (parameter.wire, *parameter.also_accepts, _camel(parameter.name)):
-            table.setdefault(other, parameter.name)
-    return table
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(t.title() for t in tail)
 
 
 def _unwrap(known: dict[str, Parameter], spellings: dict[str, str], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -179,16 +170,27 @@ def _misfits(catalog: Catalog, tool: Tool, arguments: dict[str, Any]) -> list[st
         if text := _scalar_problem(parameter, value):
             problems.append(f"{parameter.name}: {text}")
             continue
+        if _type_says_all(parameter):
+            continue
         for error in _validator(json.dumps(properties[parameter.name], sort_keys=True)).iter_errors(value):
             place = parameter.name + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
             problems.append(f"{place}: {_clip(error.message)}")
     return problems
 
 
+def _type_says_all(parameter: Parameter) -> bool:
+    """The parameter's type word, range and text enum are its whole schema, so that no validator is needed."""
+    if parameter.type in ("object", "array", "any") or parameter.fragment or parameter.pattern:
+        return False
+    if parameter.enum and parameter.type in ("integer", "number", "boolean"):
+        return False
+    return parameter.min_length is None and parameter.max_length is None
+
+
 def _scalar_problem(parameter: Parameter, value: Any) -> str:
     """What is wrong with a value that the parameter's own type word decides, as `got X, allowed Y`; empty when fine."""
     kind = parameter.type
-    if isinstance(value, str) and any(0xD800 <= ord(c) <= 0xDFFF or c == "\0" for c in value):
+    if isinstance(value, str) and _UNSENDABLE.search(value):
         return "it holds a NUL or a broken Unicode character"
     if kind == "object" and not isinstance(value, dict):
         return f"got {_shown(value)}, expected a JSON object"
@@ -199,6 +201,10 @@ def _scalar_problem(parameter: Parameter, value: Any) -> str:
     if kind in ("integer", "number"):
         if not isinstance(value, (int, float)) or isinstance(value, bool) or (kind == "integer" and isinstance(value, float)):
             return f"got {_shown(value)}, expected {'a whole number' if kind == 'integer' else 'a number'}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"got {_shown(value)}, expected a finite number"
+        if abs(value) >= _HUGE:
+            return f"got a number of more than {len(str(_HUGE)) - 1} digits"
         low, high = parameter.minimum, parameter.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             return f"got {_shown(value)}, allowed {_range(low, high)}"
@@ -220,10 +226,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def _is_uuid(value: str) -> bool:
-    try:
-        return str(UUID(value)) == value.lower()
-    except ValueError:
-        return False
+    return _UUID.fullmatch(value) is not None
 
 
 def _is_date(value: str) -> bool:

@@ -41,7 +41,7 @@ async def test_the_server_answers_a_client_in_the_same_process() -> None:
     app = App(Settings(sandbox=True, tools="lean"))
     async with Client(build_server(app)) as client:
         names = [t.name for t in (await client.list_tools()).tools]
-        assert names == ["find_tools", "describe_tool", "call_read", "call_write", "call_irreversible"]
+        assert names == ["find_tools", "describe_tool", "call_read", "call_write", "call_irreversible", "read_result"]
         described = await client.call_tool("describe_tool", {"tool": "move_opportunity"})
         assert "Prefer add_opportunity_card when" in described.content[0].text  # type: ignore[union-attr]
     await app.aclose()

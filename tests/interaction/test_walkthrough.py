@@ -11,7 +11,7 @@ import pytest
 def rows(text: str) -> list[dict[str, str]]:
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if line.split(",")[0] == "id")
-    end = next(i for i, line in enumerate(lines) if line.startswith(("more fields:", "shown ")))
+    end = next(i for i, line in enumerate(lines) if line.startswith(("</outsider", "more fields:", "shown ")))
     return list(csv.DictReader(lines[start:end]))
 
 

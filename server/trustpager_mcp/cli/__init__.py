@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from .. import __version__
 from ..errors import DefinitionError, TrustPagerError
+from ..version import __version__
 from .audit import audit
 from .call import call
 from .catalog import catalog

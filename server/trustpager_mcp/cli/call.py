@@ -29,9 +29,12 @@ class Terminal(Caller):
 @click.argument("tool")
 @click.argument("arguments", default="{}")
 @click.option("--json", "as_json", is_flag=True, help="The API's answer as JSON instead of the agent's text.")
+@click.option(
+    "--tokens", is_flag=True, help="Also tell, on standard error, what the text costs an agent and what raw JSON would."
+)
 @click.option("--preview", is_flag=True, help="Show the request that would be sent, and send nothing.")
 @connection_options
-def call(tool: str, arguments: str, as_json: bool, preview: bool, **options: Any) -> None:
+def call(tool: str, arguments: str, as_json: bool, tokens: bool, preview: bool, **options: Any) -> None:
     """Call TOOL once with ARGUMENTS (a JSON object), as an agent would."""
     import anyio
 
@@ -56,3 +59,17 @@ def call(tool: str, arguments: str, as_json: bool, preview: bool, **options: Any
         click.echo(result.text, err=True)
         sys.exit(1)
     click.echo(json.dumps(result.data, ensure_ascii=False) if as_json else result.text)
+    if tokens:
+        click.echo(_cost(result), err=True)
+
+
+def _cost(result: Result) -> str:
+    from ..shaping.tokens import estimate
+
+    shaped = estimate(result.text)
+    if result.data is None:
+        return f"about {shaped} tokens"
+    raw = estimate(
+        result.data if isinstance(result.data, str) else json.dumps(result.data, ensure_ascii=False, separators=(",", ":"))
+    )
+    return f"about {shaped} tokens; the raw answer {raw}: {shaped / max(raw, 1):.1%}"

@@ -14,12 +14,20 @@ _DEAREST = 20
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="The whole catalogue as JSON.")
 @click.option("--stats", is_flag=True, help="What the tools cost an agent that lists them, in tokens.")
+@click.option("--profile", help="What `serve --tools` would list: lean, core, all, or toolsets and tools by name.")
+@click.option("--tokens", is_flag=True, help="With --profile: what each listed tool costs an agent, and all of them.")
 @click.pass_context
-def catalog(context: click.Context, as_json: bool, stats: bool) -> None:
+def catalog(context: click.Context, as_json: bool, stats: bool, profile: str | None, tokens: bool) -> None:
     """List every tool, whatever the key may do."""
     if context.invoked_subcommand is not None:
         return
-    from ..catalog import catalog_document, default_catalog, signature
+    if tokens and profile is None:
+        raise click.UsageError("--tokens counts a profile: add --profile lean, core, all, or toolsets and tools by name.")
+    if profile is not None:
+        _print_profile(profile, as_json=as_json, tokens=tokens)
+        return
+    from ..catalog import catalog_document, default_catalog
+    from ..signatures import signature
 
     whole = default_catalog()
     if as_json:
@@ -32,6 +40,30 @@ def catalog(context: click.Context, as_json: bool, stats: bool) -> None:
         click.echo(f"\n{toolset.title} ({toolset.toolset}): {toolset.summary}")
         for tool in toolset.tools:
             click.echo(f"  {signature(tool)} [{tool.effect}]")
+
+
+def _print_profile(profile: str, *, as_json: bool, tokens: bool) -> None:
+    """What tools/list holds under a profile for a key with every scope."""
+    from ..app import listed_tools
+    from ..catalog import default_catalog
+    from ..profiles import parse_selection
+    from ..registry import Policy, Registry
+    from ..tokens import count_tokens, counter_name, tool_text
+
+    whole = default_catalog()
+    selection = parse_selection(profile, whole)
+    policy = Policy(scopes=whole.scopes, toolsets=selection.toolsets, tools=selection.tools)
+    tools = listed_tools(selection, Registry(whole, policy))
+    if as_json:
+        costs = {t["name"]: count_tokens(tool_text(t)) for t in tools} if tokens else {}
+        click.echo(json.dumps([{**t, "tokens": costs[t["name"]]} if tokens else t for t in tools]))
+        return
+    total = 0
+    for tool in tools:
+        cost = count_tokens(tool_text(tool)) if tokens else 0
+        total += cost
+        click.echo(f"{cost:6}  {tool['name']}" if tokens else f"{tool['name']}: {tool['title']}")
+    click.echo(f"{len(tools)} tools" + (f", {total} tokens ({counter_name()})" if tokens else ""))
 
 
 def _print_stats() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import __version__
+from ..version import __version__
 from .options import connection_options, make_app
 
 if TYPE_CHECKING:

@@ -39,9 +39,12 @@ def connection_options(command: Any) -> Any:
     options = [
         option("--api-key", help="Key of the workspace. Better set as a variable than typed."),
         option("--api-key-from", help="Where the key rests: file:/path/to/key or keyring:name (`install` writes this)."),
+        option("--portal-token", help="Portal session token, for create_evie_token. Better set as a variable."),
+        option("--oauth-token", help="Evie's token (tp_oauth_...), for the tools that talk to Evie. Better set as a variable."),
         option("--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Whole base of the API."),
         option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
+        option("--db", help="Keep the workspace of --sandbox in this file. Default: in memory, gone at the end."),
         option("--scopes", callback=split_names, help="Scopes of the key, comma-separated, or `all`. Default: ask the API."),
         option("--read-only", is_flag=True, help="Refuse every tool that changes anything."),
         option("--allow", callback=split_names, help="Only these tools (globs, comma-separated)."),
@@ -56,7 +59,11 @@ def connection_options(command: Any) -> Any:
         option("--credit-budget", type=float, help="Credits that may be spent: in a run (stdio), per key and day (http)."),
         option("--audit", default="off", show_default=True, help="One JSON line a call to: off, stderr, or a file."),
         option("--audit-arguments", is_flag=True, help="Write argument values to the audit log; secrets never."),
-        option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API call may take."),
+        option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one API request may take."),
+        option("--result-tokens", type=int, default=8_000, show_default=True, help="Most tokens of one result."),
+        option("--result-characters", type=int, default=40_000, show_default=True, help="Most characters of one result."),
+        option("--timezone", help="Zone to show moments in, like Australia/Sydney. Default: UTC."),
+        option("--downloads", metavar="DIR", help="Directory that files may be saved to. Default: kept as resources."),
     ]
     # fmt: on
     for decorate in reversed(options):

@@ -1,4 +1,4 @@
-"""The five tools through which an agent finds and calls all others: find, describe, and three executors."""
+"""The tools through which an agent finds and calls all others: find, describe, three executors; and read_result."""
 
 from __future__ import annotations
 
@@ -10,13 +10,31 @@ from ..dispatcher import EXECUTORS, Dispatcher, Result, failure
 from ..errors import ToolError
 from ..registry import Registry
 from ..search import SearchIndex
-from .arguments import text
 from .describe import describe
 from .execute import EFFECT_OF, execute
-from .find import find, find_line, toolset_index
+from .find import find, find_line, index_of_everything, toolset_index
+from .read import DESCRIPTION as _READ_ON
+from .read import NAME as READ_RESULT
+from .read import SCHEMA as _READ_ON_SCHEMA
+from .read import read_result
 
 __all__ = ["MetaTools", "find_line", "listed"]
 
+_FIND_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "query": {"type": ["string", "array"], "items": {"type": "string"}},
+        "toolset": {"type": "string"},
+        "effect": {"type": "string", "enum": ["read", "write", "irreversible"]},
+        "include_unavailable": {"type": "boolean"},
+    },
+    "required": ["query"],
+}
+_DESCRIBE_SCHEMA = {
+    "type": "object",
+    "properties": {"tool": {"type": "string"}, "format": {"type": "string", "enum": ["signature", "json_schema"]}},
+    "required": ["tool"],
+}
 _CALL_SCHEMA = {
     "type": "object",
     "properties": {
@@ -29,7 +47,7 @@ _READ_SCHEMA = {
     "type": "object",
     "properties": {
         **_CALL_SCHEMA["properties"],  # type: ignore[dict-item]
-        "fields": {"type": "array", "items": {"type": "string"}, "description": 'fields to show; ["all"] for every one'},
+        "fields": {"type": "array", "items": {"type": "string"}, "description": '["all"]: every one'},
     },
     "required": ["tool"],
 }
@@ -43,28 +61,28 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
         _tool(
             "find_tools",
             "Find tools",
-            "Find TrustPager CRM tools by what you want to do. Answers with signatures to call through call_read, "
-            f"call_write or call_irreversible. Toolsets: {index}.",
-            {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+            f"Find CRM tools by what you want to do: signatures for call_read, call_write, call_irreversible. Toolsets: {index}.",
+            _FIND_SCHEMA,
             "read",
         ),
         _tool(
             "describe_tool",
             "Describe tool",
-            "Full arguments of one tool, with an example.",
-            {"type": "object", "properties": {"tool": {"type": "string"}}, "required": ["tool"]},
+            "Every argument of one tool, its rules and an example.",
+            _DESCRIBE_SCHEMA,
             "read",
         ),
     ]
     texts: dict[Effect, str] = {
         "read": "Run a read tool.",
         "write": "Run a write tool (changes that can be undone).",
-        "irreversible": "Run an irreversible tool (deletes, sends to people, spends).",
+        "irreversible": "Run an irreversible tool (deletes, sends, spends).",
     }
     for effect, name in EXECUTORS.items():
         if effect in effects:
             schema = _READ_SCHEMA if effect == "read" else _CALL_SCHEMA
             tools.append(_tool(name, name.replace("_", " ").capitalize(), texts[effect], schema, effect))
+    tools.append(_tool(READ_RESULT, "Read result", _READ_ON, _READ_ON_SCHEMA, "read"))
     return tools
 
 
@@ -90,18 +108,26 @@ class MetaTools:
         self._registry = registry
         self._search = search
         self._dispatcher = dispatcher
+        self._whole: SearchIndex | None = None
+
+    def _everything(self) -> SearchIndex:
+        if self._whole is None:
+            self._whole = index_of_everything(self._registry.catalog)
+        return self._whole
 
     @staticmethod
     def knows(name: str) -> bool:
-        return name in ("find_tools", "describe_tool") or name in EFFECT_OF
+        return name in ("find_tools", "describe_tool", READ_RESULT) or name in EFFECT_OF
 
     async def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Result:
         """Run a meta tool; failures are Results with `is_error`."""
         try:
             if name == "find_tools":
-                return find(self._search, self._registry, text(name, arguments, "query"))
+                return find(self._search, self._registry, arguments, self._everything)
             if name == "describe_tool":
-                return describe(self._registry, text(name, arguments, "tool"))
+                return describe(self._registry, arguments)
+            if name == READ_RESULT:
+                return read_result(self._dispatcher, arguments)
             return await execute(self._dispatcher, name, arguments, caller)
         except ToolError as error:
             return failure(error)

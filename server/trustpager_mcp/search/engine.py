@@ -47,7 +47,7 @@ _MEANING, _UNRELATED = 0.5, 0.3
 _SURE = 0.25
 # How many tools the meaning alone may bring in.
 _NEAREST = 30
-# How many tools, first by texts alone, are compared by name and verb.
+# How many tools, best by texts alone, are compared by name and verb.
 _CANDIDATES = 150
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
 
@@ -236,7 +236,7 @@ class _Index:
 
     def search(self, query: str, limit: int) -> list[Hit]:
         weights = tuple(WEIGHTS.values())
-        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, _CANDIDATES).items()}
+        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, max(_CANDIDATES, limit)).items()}
         if self._meaning is not None:
             self._add_meaning(self._meaning, query, scores)
         if not scores:

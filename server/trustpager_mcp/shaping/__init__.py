@@ -1,5 +1,13 @@
-"""Turning the API's answers into text that an agent can use at once."""
+"""Turning the API's answers into text that an agent can afford and trust.
 
-from .results import MAX_CHARACTERS, Shaped, shape, shape_error
+    payload → envelopes → writes | tables | fields | files → budget → text
+                           using columns, records, text, dates, untrusted, tokens
 
-__all__ = ["MAX_CHARACTERS", "Shaped", "shape", "shape_error"]
+Everything here is a pure function of the answer and a `View`; what is spilled or saved goes through the view's callbacks.
+"""
+
+from .errors import shape_error
+from .present import present
+from .view import Download, Limits, Shaped, Spilled, View
+
+__all__ = ["Download", "Limits", "Shaped", "Spilled", "View", "present", "shape_error"]

@@ -54,7 +54,8 @@ def asgi(app: App, options: HttpOptions) -> Any:
             identity = await _identify(app, options, provider, headers)
         except Unauthenticated as refused:
             return await _refusal(options, refused)(scope, receive, send)
-        own = Credential(identity.api_key) if identity else None
+        tokens = (headers.get("x-portal-token"), headers.get("x-oauth-token"))
+        own = Credential(identity.api_key, *tokens) if identity else None
         credential = current_credential.set(own)
         bounds = Narrowing(identity.toolsets, identity.read_only) if identity else Narrowing()
         narrowing = current_narrowing.set(bounds)

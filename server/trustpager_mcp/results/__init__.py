@@ -1,0 +1,8 @@
+"""Answers of which an agent saw a part: kept for a while, for the credential that got them, and read on by handle."""
+
+from .downloads import Downloads
+from .presentation import Presentation
+from .reading import ReadRequest, read
+from .store import ResultStore, StoredResult
+
+__all__ = ["Downloads", "Presentation", "ReadRequest", "ResultStore", "StoredResult", "read"]
