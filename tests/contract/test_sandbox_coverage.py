@@ -18,7 +18,8 @@ REACH = (
     "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
     "knowledge", "memory", "lead_generation",
 )  # fmt: skip
-SERVED = (*CORE, *WORK, *TIME, *REACH)
+OFFICE = ("reports",)
+SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

@@ -1,8 +1,9 @@
 """Behaviour per resource group: one module each.
 
 A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
-events bring), `seed` (its part of the practice workspace) and `CHECKS` by tool name: what a body is judged by before its
-definition, for error codes of the group's own.
+events bring), `seed` (its part of the practice workspace) and, by tool name, `CHECKS`: what a body is judged by before its
+definition, for error codes of the group's own; and `REWRITES`: bodies in older spellings that the reference allows, as the
+definition has them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from . import (
     phone,
     pipelines,
     products,
+    reports,
     scheduled_communications,
     scheduled_event_types,
     scheduling_availability,
@@ -86,9 +88,13 @@ MODULES: tuple[ModuleType, ...] = (
     scheduling_voice,
     scheduled_communications,
     trigger_schemas,
+    reports,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
+REWRITES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    n: rewrite for m in MODULES for n, rewrite in getattr(m, "REWRITES", {}).items()
+}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
 LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
 SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: m.seed for m in MODULES if hasattr(m, "seed")}
