@@ -20,11 +20,11 @@ def _card(
     source: str,
     measures: list[Record],
     size: str = "md",
-    columns: list[str] | None = None,
+    columns: tuple[str, ...] = (),
     **query: object,
 ) -> Record:
     spec = {"source": source, "measures": measures, **query}
-    display = {"columns": columns} if columns else None
+    display = {"columns": list(columns)} if columns else None
     return {"title": title, "visualization_type": chart, "size": size, "query_spec": spec, "display_config": display}
 
 
@@ -54,7 +54,7 @@ TEMPLATES: dict[str, Record] = {
             _card(
                 "Overdue list", "table", "tasks", [_COUNT], "lg", mode="drilldown", filters=[_OVERDUE], limit=25,
                 dimensions=["assignee_name", "client", "priority"],
-                columns=["assignee_name", "client", "priority", "due_date"],
+                columns=("assignee_name", "client", "priority", "due_date"),
                 order_by=[{"field": "due_date", "direction": "asc"}],
             ),
         ),
@@ -69,7 +69,8 @@ TEMPLATES: dict[str, Record] = {
             _card("Why deals are lost", "pie", "deals", [_COUNT], dimensions=["lost_reasons"], filters=[_LOST]),
             _card(
                 "Biggest open deals", "table", "deals", [_COUNT], "lg", mode="drilldown", filters=[_OPEN], limit=10,
-                dimensions=["stage_name", "assigned_user_name"], columns=["stage_name", "assigned_user_name", "value"], order_by=[{"field": "value", "direction": "desc"}],
+                dimensions=["stage_name", "assigned_user_name"], columns=("stage_name", "assigned_user_name", "value"),
+                order_by=[{"field": "value", "direction": "desc"}],
             ),
         ),
     },
