@@ -46,6 +46,7 @@ from . import (
     scheduling_voice,
     search,
     sms,
+    spreadsheets,
     tasks,
     transcripts,
     trigger_schemas,
@@ -89,6 +90,7 @@ MODULES: tuple[ModuleType, ...] = (
     scheduled_communications,
     trigger_schemas,
     reports,
+    spreadsheets,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
