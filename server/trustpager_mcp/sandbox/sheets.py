@@ -96,10 +96,9 @@ def _problem(store: Store, column: Record, value: Any) -> str | None:
             options = options_of(column)
             return None if value in options else f"must be one of {', '.join(options)}"
         case "user_ref" | "opportunity_ref":
-            known = isinstance(value, str) and store.get(_REFERENCES[kind], value)
-            return (
-                None if known else f"must be the id of {'a user' if kind == 'user_ref' else 'an opportunity'} of this workspace"
-            )
+            referred, said = _REFERENCES[kind]
+            known = isinstance(value, str) and store.get(referred, value)
+            return None if known else f"must be the id of {said} of this workspace"
     return None if isinstance(value, str) else "must be text"
 
 
