@@ -33,6 +33,7 @@ from . import (
     knowledge,
     lead_generation,
     memory,
+    notepads,
     opportunities,
     opportunity_parts,
     phone,
@@ -91,6 +92,7 @@ MODULES: tuple[ModuleType, ...] = (
     trigger_schemas,
     reports,
     spreadsheets,
+    notepads,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
