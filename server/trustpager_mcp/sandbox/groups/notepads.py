@@ -73,8 +73,8 @@ def _filed(call: Call) -> Record:
         name = body["folder"].strip()
         if not name:
             return {"folder_id": None, "folder": None}
-        same = (f for f in reversed(call.store.all("notepad_folder")) if f["name"].lower() == name.lower())
-        folder = next(same, None) or _add_folder(call, {"name": name})
+        same = [f for f in call.store.all("notepad_folder") if f["name"].lower() == name.lower()]
+        folder = same[-1] if same else _add_folder(call, {"name": name})
     else:
         return {}
     return {"folder_id": folder["id"], "folder": folder["name"]}
