@@ -25,10 +25,12 @@ from . import (
     automations,
     companies,
     contacts,
+    crm_export,
     crm_templates,
     email,
     email_campaigns,
     email_configs,
+    export_templates,
     initiatives,
     knowledge,
     lead_generation,
@@ -93,6 +95,8 @@ MODULES: tuple[ModuleType, ...] = (
     reports,
     spreadsheets,
     notepads,
+    crm_export,
+    export_templates,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
