@@ -24,7 +24,8 @@ REACH = (
 PAPERS = (
     "files", "documents", "document_templates", "signing", "forms", "websites", "order_forms", "learning_hub", "supplier_catalog",
 )  # fmt: skip
-SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE, *PAPERS)
+FIGURES = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates")
+SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE, *PAPERS, *FIGURES)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 
 

@@ -186,6 +186,7 @@ class _CoreSeeder(Seeder):
                 "lead_source": who["source"], "tags": normal_tags(list(tags)), "notes": rng.choice(words.DEAL_NOTES),
                 "metadata": {}, "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
                 "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
+                "won_at": None, "lost_at": None,
             }  # fmt: skip
 
         deals = self.make("opportunity", OPPORTUNITIES, fields)

@@ -14,7 +14,7 @@ from .clock import Clock
 from .engine import Answer, Call, Router
 from .errors import ApiError
 from .faults import Faults
-from .groups import CHECKS, HANDLERS, JOBS, LISTENERS, SEEDS
+from .groups import CHECKS, HANDLERS, JOBS, LISTENERS, REWRITES, SEEDS
 from .idempotency import fingerprint, once
 from .limits import RateLimit
 from .seed import seed_workspace
@@ -130,7 +130,9 @@ class Workspace:
 
 
 def _checked(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], body: Any) -> tuple[Record, Any]:
-    """Query and body by the group's own checks (error codes of its own), then by the definition. Raises ApiError."""
+    """Query and body by the group's own checks and rewrites, then by the definition. Raises ApiError."""
     if tool.name in CHECKS and isinstance(body, dict):
         CHECKS[tool.name](body)
+    if tool.name in REWRITES and isinstance(body, dict):
+        body = REWRITES[tool.name](body)
     return validated(tool, ids, query, body)

@@ -1,8 +1,9 @@
 """Behaviour per resource group: one module each.
 
 A module has `HANDLERS`, by tool name, and where it needs them `JOBS` (what time brings), `LISTENERS` (what other groups'
-events bring), `seed` (its part of the practice workspace) and `CHECKS` by tool name: what a body is judged by before its
-definition, for error codes of the group's own.
+events bring), `seed` (its part of the practice workspace) and, by tool name, `CHECKS`: what a body is judged by before its
+definition, for error codes of the group's own; and `REWRITES`: bodies in older spellings that the reference allows, as the
+definition has them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from . import (
     companies,
     company,
     contacts,
+    crm_export,
     crm_settings,
     crm_templates,
     document_templates,
@@ -40,6 +42,7 @@ from . import (
     email_campaigns,
     email_configs,
     evie,
+    export_templates,
     files,
     form_submissions,
     forms,
@@ -49,12 +52,14 @@ from . import (
     lead_generation,
     learning_hub,
     memory,
+    notepads,
     opportunities,
     opportunity_parts,
     order_forms,
     phone,
     pipelines,
     products,
+    reports,
     scheduled_communications,
     scheduled_event_types,
     scheduling_availability,
@@ -63,6 +68,7 @@ from . import (
     search,
     signing,
     sms,
+    spreadsheets,
     supplier_catalog,
     tasks,
     transcripts,
@@ -130,9 +136,17 @@ MODULES: tuple[ModuleType, ...] = (
     scheduling_voice,
     scheduled_communications,
     trigger_schemas,
+    reports,
+    spreadsheets,
+    notepads,
+    crm_export,
+    export_templates,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}
+REWRITES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    n: rewrite for m in MODULES for n, rewrite in getattr(m, "REWRITES", {}).items()
+}
 JOBS: tuple[Job, ...] = tuple(job for m in MODULES for job in getattr(m, "JOBS", ()))
 LISTENERS: tuple[Listener, ...] = tuple(listener for m in MODULES for listener in getattr(m, "LISTENERS", ()))
 SEEDS: dict[str, Callable[[Seeder], None]] = {m.__name__: part for m in MODULES if (part := getattr(m, "seed", None))}

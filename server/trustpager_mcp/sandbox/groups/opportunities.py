@@ -107,6 +107,15 @@ def _checked(call: Call, fields: Record) -> Record:
     return cleaned
 
 
+def _closing(call: Call, before: str, changes: Record) -> Record:
+    """When a status that changes won or lost the opportunity; an open one is neither."""
+    status = changes.get("status", before)
+    if status == before:
+        return {}
+    now = call.clock.iso()
+    return {"won_at": now if status == "won" else None, "lost_at": now if status == "lost" else None}
+
+
 def create_one(call: Call, fields: Record) -> Record:
     """One new opportunity, checked and placed if it says where. Raises VALIDATION_ERROR."""
     if not isinstance(fields.get("name"), str):
@@ -119,8 +128,10 @@ def create_one(call: Call, fields: Record) -> Record:
     defaults: Record = {
         **dict.fromkeys(_WRITABLE), "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
         "primary_referrer_contact_id": None, "primary_referrer_category": None, "last_activity_at": None,
+        "won_at": None, "lost_at": None,
     }  # fmt: skip
-    record = call.fresh({**defaults, **_checked(call, fields)})
+    checked = _checked(call, fields)
+    record = call.fresh({**defaults, **checked, **_closing(call, "open", checked)})
     record["metadata"] = with_defaults(call.world, None, record)
     call.store.add("opportunity", [record])
     if pipeline_id and stage_id:
@@ -239,7 +250,7 @@ def _update(call: Call) -> Answer:
     before = call.must("opportunity")
     changes = _checked(call, call.body)
     changes = {**changes, "metadata": with_defaults(call.world, before, {**before, **changes})}
-    after = change(call, "opportunity", before, changes)
+    after = change(call, "opportunity", before, {**changes, **_closing(call, before["status"], changes)})
     crm_events.updated(call, "opportunity", before, after)
     return Answer(view(call, call.must("opportunity")))
 
