@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -198,6 +199,7 @@ class Dispatcher:
                 raise self._still_in_doubt(call, earlier)
             # The API knows this key: sending it again settles what happened.
             idempotency_key, anew = earlier.idempotency_key, True
+        call.record.joined = earlier is not None and not anew
 
         async def send(callers: Caller) -> Answer:
             return await self._write(self._delivery(call, callers, idempotency_key), call)
@@ -228,6 +230,7 @@ class Dispatcher:
         tool = delivery.tool
         stream = EventStream(delivery.caller) if tool.response == "stream" else None
         delivery.on_data = stream.feed if stream else None
+        started = time.perf_counter()
         try:
             response = await self._sender.send(delivery)
             if (gone := _gone_already(delivery, response)) is not None:
@@ -243,6 +246,8 @@ class Dispatcher:
                 error.uncertain = True
                 error.hint = " ".join(p for p in (error.hint, self._readers.advice(tool, call.arguments)) if p)
             raise
+        finally:
+            call.record.upstream_ms += (time.perf_counter() - started) * 1000
 
     def _still_in_doubt(self, call: Prepared, earlier: Flight) -> UpstreamError:
         why = earlier.error.message if earlier.error else ""
