@@ -112,11 +112,17 @@ class Tenant:
         return text_of(answer)
 
 
-def text_of(answer: httpx.Response) -> tuple[str, bool]:
-    """The text of a tool's answer, and whether it is an error; the answer comes as JSON or as the last event of a stream."""
+def body_of(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC answer, which comes as JSON or as the last event of a stream."""
     assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
     is_stream = answer.headers["content-type"].startswith("text/event-stream")
     text = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")][-1] if is_stream else answer.text
-    body = json.loads(text)
+    body: dict[str, Any] = json.loads(text)
+    return body
+
+
+def text_of(answer: httpx.Response) -> tuple[str, bool]:
+    """The text of a tool's answer, and whether it is an error."""
+    body = body_of(answer)
     assert "result" in body, body
     return body["result"]["content"][0]["text"], body["result"].get("isError", False)

@@ -23,7 +23,7 @@ from .credentials import Credential
 from .credits import Budget
 from .dispatcher import Dispatcher, Result
 from .elicitation import ClientCaller, input_required
-from .errors import ConfigurationError, ToolError
+from .errors import ConfigurationError, ToolError, UnreachableError
 from .gate import Gate
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
@@ -37,11 +37,12 @@ from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
-from .upstream import MAX_RESPONSE_BYTES, Upstream
+from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
+_MORE_ATTEMPTS = 2
 _ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
 _FINDING = "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. "
 _HABITS = (
@@ -195,12 +196,25 @@ class App:
                     self._sessions.popitem(last=False)
             return session
 
+    async def ask_for_tools(self, credential: Credential) -> Response:
+        """The API's own list of the tools that a key may use, which every key may read. Raises ToolError.
+
+        Asked again when the connection broke: it may have been one that was kept alive too long.
+        """
+        request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
+        for _ in range(_MORE_ATTEMPTS):
+            try:
+                return await self.upstream.send(request, credential.headers())
+            except UnreachableError as error:
+                if error.code != "CONNECTION_BROKEN":
+                    raise
+        return await self.upstream.send(request, credential.headers())
+
     async def _discover_scopes(self, credential: Credential) -> tuple[frozenset[str] | None, str]:
         """The scopes that the API's own tool list proves this credential to hold; else None and the reason."""
-        request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
         try:
             with anyio.fail_after(_SCOPES_TIMEOUT):
-                response = await self.upstream.send(request, credential.headers())
+                response = await self.ask_for_tools(credential)
             if response.status == 401:
                 return None, "The API does not accept the key."
             if response.status != 200:

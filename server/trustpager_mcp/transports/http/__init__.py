@@ -20,7 +20,6 @@ from ...errors import ToolError
 from ...identity import Identity, IdentityProvider, Unauthenticated
 from ...identity.api_keys import ApiKeys
 from ...registry import Narrowing
-from ...request_builder import Request
 from .draining import DrainingServer
 from .logs import set_up_logs
 from .metrics import Metrics
@@ -113,9 +112,8 @@ def _provider(app: App, options: HttpOptions) -> IdentityProvider:
 
 async def _accepted(app: App, key: str) -> bool | None:
     """Whether the API accepts a key, by the one answer that every key may read."""
-    request = Request("GET", app.base_url.rstrip("/") + "/_meta/tools")
     try:
-        response = await app.upstream.send(request, Credential(key).headers())
+        response = await app.ask_for_tools(Credential(key))
     except ToolError:
         return None
     if response.status == 401:
@@ -159,7 +157,7 @@ def serve(app: App, options: HttpOptions) -> None:
     """Serve until interrupted; calls in flight are let finish for `drain_seconds`."""
     set_up_logs(options.log_format)
     # Else every answer that is a stream of events is cut off at the signal, and with it the outcome of a write.
-    AppStatus.disable_automatic_graceful_drain()
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     operations = operations_of(app, options)
     config = uvicorn.Config(
         asgi(app, options, operations),
