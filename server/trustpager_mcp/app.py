@@ -21,7 +21,7 @@ from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .context import context_handlers
 from .credentials import Credential
 from .credits import Budget
-from .dispatcher import Dispatcher, Result
+from .dispatcher import Dispatcher, Result, failure
 from .elicitation import ClientCaller, input_required
 from .errors import ConfigurationError, ToolError, UnreachableError
 from .gate import Gate
@@ -30,13 +30,14 @@ from .profiles import Selection, directly_listed, parse_selection, with_meta_too
 from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .repeats import Repeats
 from .request_builder import Request
-from .results import Downloads, Presentation
+from .results import Downloads, Presentation, RedisShelf, ResultStore
 from .retries import Patience, Sender
 from .safeguards import Safeguards
 from .search import SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
+from .shared_state import SharedState
 from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
 
@@ -89,6 +90,10 @@ class Session:
         Raises AnswerNeeded where a person has to be asked in another request.
         """
         if self._meta.knows(name) and self.has_meta_tools:
+            try:
+                await self.dispatcher.fetch_result(str(arguments.get("handle", "")))
+            except ToolError as error:
+                return failure(error)
             result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
             notice = self.registry.notice if name == "find_tools" else ""
             return replace(result, text=f"{result.text}\n{notice}") if notice else result
@@ -112,10 +117,11 @@ class App:
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = _configured_credential(settings)
         self.repeats = Repeats()
-        self.presentation = configured_presentation(settings)
+        self.shared = SharedState(settings.redis) if settings.redis else None
+        self.presentation = configured_presentation(settings, self.shared)
         self.safeguards = Safeguards(
-            Gate(settings.confirm, settings.confirm_secret),
-            Budget(settings.credit_budget, settings.credit_period),
+            Gate(settings.confirm, settings.confirm_secret, claim=self.shared.claim if self.shared else None),
+            Budget(settings.credit_budget, settings.credit_period, ledger=self.shared),
             audit_log(settings.audit, with_arguments=settings.audit_arguments),
         )
         self._policy = self._configured_policy()
@@ -238,6 +244,8 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()
 
 
 def _configured_credential(settings: Settings) -> Credential:
@@ -252,7 +260,7 @@ def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any
     return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
 
 
-def configured_presentation(settings: Settings) -> Presentation:
+def configured_presentation(settings: Settings, shared: SharedState | None = None) -> Presentation:
     """How results are shown. Raises ConfigurationError for an unknown zone or a directory that cannot be written to."""
     try:
         if settings.timezone:
@@ -262,6 +270,7 @@ def configured_presentation(settings: Settings) -> Presentation:
     return Presentation(
         limits=Limits(settings.result_tokens, settings.result_characters),
         zone=settings.timezone,
+        store=ResultStore(shelf=RedisShelf(shared) if shared else None),
         downloads=Downloads(settings.downloads) if settings.downloads else None,
     )
 

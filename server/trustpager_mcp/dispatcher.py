@@ -132,6 +132,7 @@ class Dispatcher:
             except ToolError as error:
                 record.failed(error)
                 result = failure(error)
+            await self._presentation.store.share()
             if self._safe.audit.on:
                 record.tokens = estimate(result.text)
             return result
@@ -158,6 +159,7 @@ class Dispatcher:
     async def _run(self, call: Prepared) -> Result:
         tool, record = call.tool, call.record
         cost = price(tool, call.arguments)
+        await self._safe.budget.refresh(cost, self._tenant)
         self._safe.budget.check(tool, cost, self._tenant)
         asks = self._safe.gate.asks(tool, call.caller)
         if call.options.preview:
@@ -210,7 +212,7 @@ class Dispatcher:
     async def _write(self, delivery: Delivery, call: Prepared) -> Answer:
         """Send a write within the budget: its price is reserved first, and given back only when nothing was done."""
         tool = call.tool
-        with self._safe.budget.spending(tool, price(tool, call.arguments), self._tenant) as spending:
+        async with self._safe.budget.spending_for_all(tool, price(tool, call.arguments), self._tenant) as spending:
             try:
                 answer = await self._answer(delivery, call)
             except asyncio.CancelledError:
@@ -341,6 +343,10 @@ class Dispatcher:
             return present(payload, view)
         except RecursionError:
             raise UpstreamError(f"{call.tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+
+    async def fetch_result(self, handle: str) -> None:
+        """Bring an answer that another replica kept, if it is not here. Raises ToolError when that cannot be known."""
+        await self._presentation.store.fetch(self._tenant, handle)
 
     def read_result(self, request: ReadRequest) -> Shaped:
         """A part of an answer that was kept for this credential. Raises ToolError."""

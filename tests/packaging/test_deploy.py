@@ -138,3 +138,9 @@ def test_the_images_steps_give_a_server_that_its_own_healthcheck_finds_healthy(i
         assert httpx.post(process.mcp, json={}).status_code == 401
         assert subprocess.run([str(programs / python), *check], timeout=30).returncode == 0
     assert subprocess.run([str(programs / python), *check], timeout=30, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def test_the_image_can_share_its_state_in_redis(image: Path) -> None:
+    python = image / "opt/trustpager-mcp/bin/python"
+    ran = subprocess.run([python, "-c", "import redis.asyncio, prometheus_client"], capture_output=True, text=True, timeout=30)
+    assert ran.returncode == 0, ran.stderr

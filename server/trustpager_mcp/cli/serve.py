@@ -47,6 +47,7 @@ _LISTENING = (
 )
 @option("--metrics-token", help="Opens /metrics to who brings it; else it is open on loopback only. Set as a variable (http).")
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The server's log (http).")
+@option("--redis", help="Redis that replicas share their state in: redis://host:6379/0. Set as a variable (http).")
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @connection_options
 def serve(transport: str, tools: str, **options: Any) -> None:

@@ -35,7 +35,7 @@ def operations_of(app: App, options: HttpOptions) -> Operations:
     """What /healthz, /readyz and /metrics tell; from now on it counts the App's calls."""
     metrics = Metrics(app.catalog.tools)
     app.safeguards.audit.observe(metrics.observe)
-    return Operations(options, metrics)
+    return Operations(options, metrics, (app.shared.why_not_ready,) if app.shared else ())
 
 
 def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -> Any:
