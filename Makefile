@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test bench lock format snapshots bundle clean
+.PHONY: programs help setup run test bench load lock format snapshots bundle clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ test: $(STAMP) programs ## Run every check and every test; stop at the first tha
 
 bench: $(STAMP) ## Run the project's own benchmarks.
 	@$(BIN)/python bench/run.py
+
+load: $(STAMP) ## Measure the HTTP server under load, 20 s. Longer, two replicas: make load ARGS="--seconds 60 --replicas 2"
+	@$(BIN)/python bench/load.py $(ARGS)
 
 lock: ## Redo the lock files. Newest pins: make lock ARGS=--upgrade
 	@PYTHON=$(PYTHON) scripts/lock.sh $(ARGS)

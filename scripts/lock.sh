@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Redo the lock files from pyproject.toml: pinned, hashed, for every platform and Python >= 3.11, without index addresses.
 #
-#   requirements.lock        what the package needs to run
+#   requirements.lock        what the package needs to run, with Redis for servers that share their state
 #   requirements-dev.lock    the same pins, every extra, and the tools of the `dev` group
 #   requirements-build.lock  the build backend, for building the wheel in an image
 #
@@ -20,7 +20,7 @@ compile() {
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$@"
 }
 
-compile "$@" pyproject.toml --output-file requirements.lock
+compile "$@" pyproject.toml --extra redis --output-file requirements.lock
 compile "$@" pyproject.toml --all-extras --group dev --constraints requirements.lock --output-file requirements-dev.lock
 "$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
   compile - --constraints requirements-dev.lock --output-file requirements-build.lock

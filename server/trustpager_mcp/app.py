@@ -21,23 +21,24 @@ from .catalog import Catalog, behaviour_hints, default_catalog, full_description
 from .context import context_handlers
 from .credentials import Credential
 from .credits import Budget
-from .dispatcher import Dispatcher, Result
+from .dispatcher import Dispatcher, Result, failure
 from .elicitation import ClientCaller, input_required
-from .errors import ConfigurationError, ToolError
+from .errors import ConfigurationError, ToolError, UnreachableError
 from .gate import Gate
 from .meta_tools import MetaTools
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
 from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .repeats import Repeats
 from .request_builder import Request
-from .results import Downloads, Presentation
+from .results import Downloads, Presentation, RedisShelf, ResultStore
 from .retries import Patience, Sender
 from .safeguards import Safeguards
 from .search import Misses, SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
-from .upstream import MAX_RESPONSE_BYTES, Upstream
+from .shared_state import SharedState
+from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
+_MORE_ATTEMPTS = 2
 _ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
 _FINDING = "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. "
 _HABITS = (
@@ -91,6 +93,10 @@ class Session:
         Raises AnswerNeeded where a person has to be asked in another request.
         """
         if self._meta.knows(name) and self.has_meta_tools:
+            try:
+                await self.dispatcher.fetch_result(str(arguments.get("handle", "")))
+            except ToolError as error:
+                return failure(error)
             result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
             notice = self.registry.notice if name == "find_tools" else ""
             return replace(result, text=f"{result.text}\n{notice}") if notice else result
@@ -114,10 +120,11 @@ class App:
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = _configured_credential(settings)
         self.repeats = Repeats()
-        self.presentation = configured_presentation(settings)
+        self.shared = SharedState(settings.redis) if settings.redis else None
+        self.presentation = configured_presentation(settings, self.shared)
         self.safeguards = Safeguards(
-            Gate(settings.confirm, settings.confirm_secret),
-            Budget(settings.credit_budget, settings.credit_period),
+            Gate(settings.confirm, settings.confirm_secret, claim=self.shared.claim if self.shared else None),
+            Budget(settings.credit_budget, settings.credit_period, ledger=self.shared),
             audit_log(settings.audit, with_arguments=settings.audit_arguments),
         )
         self.misses = Misses()
@@ -206,12 +213,25 @@ class App:
                     self._sessions.popitem(last=False)
             return session
 
+    async def ask_for_tools(self, credential: Credential) -> Response:
+        """The API's own list of the tools that a key may use, which every key may read. Raises ToolError.
+
+        Asked again when the connection broke: it may have been one that was kept alive too long.
+        """
+        request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
+        for _ in range(_MORE_ATTEMPTS):
+            try:
+                return await self.upstream.send(request, credential.headers())
+            except UnreachableError as error:
+                if error.code != "CONNECTION_BROKEN":
+                    raise
+        return await self.upstream.send(request, credential.headers())
+
     async def _discover_scopes(self, credential: Credential) -> tuple[frozenset[str] | None, str]:
         """The scopes that the API's own tool list proves this credential to hold; else None and the reason."""
-        request = Request("GET", self.base_url.rstrip("/") + "/_meta/tools")
         try:
             with anyio.fail_after(_SCOPES_TIMEOUT):
-                response = await self.upstream.send(request, credential.headers())
+                response = await self.ask_for_tools(credential)
             if response.status == 401:
                 return None, "The API does not accept the key."
             if response.status != 200:
@@ -238,6 +258,8 @@ class App:
         if self._sandbox is not None and self.settings.db:
             self._sandbox.state.workspace.store.close()
             self._sandbox = None
+        if self.shared is not None:
+            await self.shared.aclose()
 
 
 def _configured_credential(settings: Settings) -> Credential:
@@ -252,7 +274,7 @@ def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any
     return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
 
 
-def configured_presentation(settings: Settings) -> Presentation:
+def configured_presentation(settings: Settings, shared: SharedState | None = None) -> Presentation:
     """How results are shown. Raises ConfigurationError for an unknown zone or a directory that cannot be written to."""
     try:
         if settings.timezone:
@@ -262,6 +284,7 @@ def configured_presentation(settings: Settings) -> Presentation:
     return Presentation(
         limits=Limits(settings.result_tokens, settings.result_characters),
         zone=settings.timezone,
+        store=ResultStore(shelf=RedisShelf(shared) if shared else None),
         downloads=Downloads(settings.downloads) if settings.downloads else None,
     )
 

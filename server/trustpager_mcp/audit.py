@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from .credentials import Credential
 from .definitions import Effect, Tool
 from .errors import ConfigurationError, ToolError, nothing_happened
 from .redaction import one_line, without_secrets
+from .tracing import call_span
 
 Outcome = Literal["done", "queued", "preview", "refused", "declined", "asked", "failed", "uncertain", "cancelled", "broken"]
 OUTCOMES: dict[Outcome, str] = {
@@ -44,7 +45,11 @@ _FROM_A_PERSON = ("DECLINED",)
 
 @dataclass
 class CallRecord:
-    """What the log says of one call; filled while the call runs. `duration_ms` in milliseconds, `tokens` estimated."""
+    """What is known of one call; filled while the call runs. `duration_ms` and `upstream_ms` in milliseconds, `tokens` estimated.
+
+    `upstream_ms`: the part of the duration that the API took, retries included. `joined`: answered from the same call of
+    before, nothing was sent for this one.
+    """
 
     tool: str
     credential: str
@@ -57,6 +62,8 @@ class CallRecord:
     request_id: str | None = None
     attempts: int = 0
     duration_ms: float = 0.0
+    upstream_ms: float = 0.0
+    joined: bool = False
     tokens: int = 0
     credits: float | None = 0.0
 
@@ -141,41 +148,52 @@ class FileSink:
         self._open()
 
 
+Observer = Callable[[CallRecord], None]
+"""Gets the record of every call when the call has ended. It must neither block nor raise."""
+
+
 class AuditLog:
-    """Writes one line a call to a sink; without one it only keeps the record while the call runs."""
+    """Writes one line a call to a sink and shows the record to observers; without either it only keeps the record meanwhile."""
 
     def __init__(self, sink: Sink | None = None, *, with_arguments: bool = False) -> None:
         self._sink = sink
         self._with_arguments = with_arguments
+        self._observers: list[Observer] = []
 
     @property
     def on(self) -> bool:
-        """Whether anything is written."""
-        return self._sink is not None
+        """Whether anyone reads the records."""
+        return self._sink is not None or bool(self._observers)
+
+    def observe(self, observer: Observer) -> None:
+        """Show the record of every call from now on."""
+        self._observers.append(observer)
 
     @contextmanager
     def recording(self, tool: str, arguments: dict[str, Any], credential: Credential) -> Iterator[CallRecord]:
-        """The record of a call, written when the call ends, however it ends."""
+        """The record of a call, written when the call ends, however it ends. A tracing span lies around the call."""
         record = CallRecord(tool, credential.fingerprint, arguments=arguments)
-        if self._sink is None:
-            yield record
-            return
+        with call_span(record):
+            if self.on:
+                with self._watched(record, credential):
+                    yield record
+            else:
+                with _ending(record):
+                    yield record
+
+    @contextmanager
+    def _watched(self, record: CallRecord, credential: Credential) -> Iterator[None]:
         record.time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         started = time.perf_counter()
         try:
-            yield record
-        except AnswerNeeded:
-            record.outcome = "asked"
-            raise
-        except Exception as error:
-            record.outcome, record.code = "broken", type(error).__name__
-            raise
-        except BaseException:
-            record.outcome = "cancelled"
-            raise
+            with _ending(record):
+                yield
         finally:
             record.duration_ms = round((time.perf_counter() - started) * 1000, 1)
-            self._sink.write(self._line(record, credential))
+            if self._sink is not None:
+                self._sink.write(self._line(record, credential))
+            for observer in self._observers:
+                observer(record)
 
     def _line(self, record: CallRecord, credential: Credential) -> str:
         entry: dict[str, Any] = {
@@ -198,6 +216,22 @@ class AuditLog:
             credits=record.credits,
         )
         return json.dumps(entry, separators=(",", ":"), default=str)
+
+
+@contextmanager
+def _ending(record: CallRecord) -> Iterator[None]:
+    """How a call ended that no answer ended."""
+    try:
+        yield
+    except AnswerNeeded:
+        record.outcome = "asked"
+        raise
+    except Exception as error:
+        record.outcome, record.code = "broken", type(error).__name__
+        raise
+    except BaseException:
+        record.outcome = "cancelled"
+        raise
 
 
 def digest(arguments: dict[str, Any], credential: Credential) -> str:

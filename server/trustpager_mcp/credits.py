@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from .definitions import Tool
 from .errors import NotAllowedError, ToolError, nothing_happened
 
 Period = Literal["run", "day"]
+_LEDGER_SECONDS = 2 * 86_400.0
 _CHARGED = ("credits_charged", "credits_used", "credits_spent")
 
 
@@ -81,16 +83,30 @@ class Spending:
                 return
 
 
+class Ledger(Protocol):
+    """Sums that replicas share. `add` tells whether the amount fitted under the limit, and the sum now. Raises ToolError."""
+
+    async def add(self, key: str, amount: float, limit: float, seconds: float) -> tuple[bool, float]: ...
+
+
 class Budget:
     """Credits that each credential may spend in a run of the server or in a day (UTC). `limit` None means no limit.
 
     A price is reserved before the call is sent and given back only when the API certainly did nothing. A price that
     nobody knows cannot be reserved: such a call is let through while anything is left, and told as not counted.
+
+    With a ledger the sums of a day are those of all replicas; while it cannot be asked, nothing is spent.
     """
 
     def __init__(
-        self, limit: float | None = None, period: Period = "run", *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        limit: float | None = None,
+        period: Period = "run",
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ledger: Ledger | None = None,
     ) -> None:
+        self._ledger = ledger if limit is not None and period == "day" else None
         self.limit = limit
         self.period = period
         self._now = now
@@ -117,6 +133,45 @@ class Budget:
             hint="Ask for less where the price goes by the amount, or tell the user that the operator's --credit-budget is "
             "used up.",
         )
+
+    async def refresh(self, cost: Price, credential: str) -> None:
+        """Learn what all replicas have spent, before `check`. Raises ToolError when that cannot be known."""
+        if self._ledger is not None and cost != FREE:
+            await self._add_for_all(credential, 0.0)
+
+    @asynccontextmanager
+    async def spending_for_all(self, tool: Tool, cost: Price, credential: str) -> AsyncIterator[Spending]:
+        """Like `spending`, with the price reserved in the ledger as well. Raises ToolError before anything is sent."""
+        if self._ledger is None or cost == FREE:
+            with self.spending(tool, cost, credential) as spending:
+                yield spending
+            return
+        reserved = cost.credits or 0.0
+        if await self._add_for_all(credential, reserved):
+            self._give_back(credential, reserved, self._day)
+        spending = Spending(cost, cost.credits)
+        day = self._day
+        try:
+            with self.spending(tool, cost, credential) as spending:
+                yield spending
+        finally:
+            back = 0.0 if spending.credits is None else reserved - spending.credits
+            if back and day == self._day:
+                try:
+                    await self._add_for_all(credential, -back)
+                except ToolError as error:
+                    logging.getLogger(__name__).warning("%g credits stay reserved: %s", back, error.message)
+
+    async def _add_for_all(self, credential: str, credits: float) -> bool:
+        """Whether it fitted; from then on this process knows the sum of all."""
+        assert self._ledger is not None
+        assert self.limit is not None
+        self.spent(credential)
+        day = self._day
+        added, total = await self._ledger.add(f"credits:{day}:{credential}", credits, self.limit, _LEDGER_SECONDS)
+        if day == self._day:
+            self._spent[credential] = total
+        return added
 
     @contextmanager
     def spending(self, tool: Tool, cost: Price, credential: str) -> Iterator[Spending]:

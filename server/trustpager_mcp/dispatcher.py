@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -131,6 +132,7 @@ class Dispatcher:
             except ToolError as error:
                 record.failed(error)
                 result = failure(error)
+            await self._presentation.store.share()
             if self._safe.audit.on:
                 record.tokens = estimate(result.text)
             return result
@@ -157,6 +159,7 @@ class Dispatcher:
     async def _run(self, call: Prepared) -> Result:
         tool, record = call.tool, call.record
         cost = price(tool, call.arguments)
+        await self._safe.budget.refresh(cost, self._tenant)
         self._safe.budget.check(tool, cost, self._tenant)
         asks = self._safe.gate.asks(tool, call.caller)
         if call.options.preview:
@@ -198,6 +201,7 @@ class Dispatcher:
                 raise self._still_in_doubt(call, earlier)
             # The API knows this key: sending it again settles what happened.
             idempotency_key, anew = earlier.idempotency_key, True
+        call.record.joined = earlier is not None and not anew
 
         async def send(callers: Caller) -> Answer:
             return await self._write(self._delivery(call, callers, idempotency_key), call)
@@ -208,7 +212,7 @@ class Dispatcher:
     async def _write(self, delivery: Delivery, call: Prepared) -> Answer:
         """Send a write within the budget: its price is reserved first, and given back only when nothing was done."""
         tool = call.tool
-        with self._safe.budget.spending(tool, price(tool, call.arguments), self._tenant) as spending:
+        async with self._safe.budget.spending_for_all(tool, price(tool, call.arguments), self._tenant) as spending:
             try:
                 answer = await self._answer(delivery, call)
             except asyncio.CancelledError:
@@ -228,6 +232,7 @@ class Dispatcher:
         tool = delivery.tool
         stream = EventStream(delivery.caller) if tool.response == "stream" else None
         delivery.on_data = stream.feed if stream else None
+        started = time.perf_counter()
         try:
             response = await self._sender.send(delivery)
             if (gone := _gone_already(delivery, response)) is not None:
@@ -243,6 +248,8 @@ class Dispatcher:
                 error.uncertain = True
                 error.hint = " ".join(p for p in (error.hint, self._readers.advice(tool, call.arguments)) if p)
             raise
+        finally:
+            call.record.upstream_ms += (time.perf_counter() - started) * 1000
 
     def _still_in_doubt(self, call: Prepared, earlier: Flight) -> UpstreamError:
         why = earlier.error.message if earlier.error else ""
@@ -336,6 +343,10 @@ class Dispatcher:
             return present(payload, view)
         except RecursionError:
             raise UpstreamError(f"{call.tool.name}: the answer is nested too deep to be shown.", code="BAD_ANSWER") from None
+
+    async def fetch_result(self, handle: str) -> None:
+        """Bring an answer that another replica kept, if it is not here. Raises ToolError when that cannot be known."""
+        await self._presentation.store.fetch(self._tenant, handle)
 
     def read_result(self, request: ReadRequest) -> Shaped:
         """A part of an answer that was kept for this credential. Raises ToolError."""

@@ -35,14 +35,21 @@ _SHOWN_ARGUMENTS = 12
 _MAX_USED = 10_000
 
 
+Claim = Callable[[str, float], Awaitable[bool]]
+
+
 class Seals:
     """Tokens that prove that a question was asked by us, about one call, and not answered before.
 
     A token is a nonce, an expiry and their HMAC with a digest of what it is bound to; it holds no content. `secret` is the
-    process's own unless replicas share a configured one. A used token is remembered in this process until it expires.
+    process's own unless replicas share a configured one. A used token is remembered until it expires, in this process and,
+    with `claim`, wherever that remembers it: it tells once only, for a name and its seconds, that nobody was there before.
     """
 
-    def __init__(self, secret: bytes | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, secret: bytes | None = None, *, clock: Callable[[], float] = time.time, claim: Claim | None = None
+    ) -> None:
+        self._claim = claim
         self._secret = secret or secrets.token_bytes(32)
         self._clock = clock
         self._used: dict[bytes, float] = {}
@@ -52,8 +59,8 @@ class Seals:
         head = secrets.token_bytes(_NONCE) + struct.pack(">d", self._clock() + SEAL_SECONDS)
         return base64.urlsafe_b64encode(head + self._mac(head, binding)).decode()
 
-    def redeem(self, token: str, binding: bytes) -> str | None:
-        """Use a token up: None when it counts, else why it does not."""
+    async def redeem(self, token: str, binding: bytes) -> str | None:
+        """Use a token up: None when it counts, else why it does not. Raises ToolError when nobody can tell whether it was."""
         try:
             raw = base64.urlsafe_b64decode(token.encode("ascii", "replace"))
         except (ValueError, binascii.Error):
@@ -70,6 +77,8 @@ class Seals:
         if len(self._used) >= _MAX_USED:
             self._used = {n: e for n, e in self._used.items() if e > now}
         self._used[nonce] = expiry
+        if self._claim is not None and not await self._claim(f"seal:{nonce.hex()}", expiry - now):
+            return "was used before"
         return None
 
     def _mac(self, head: bytes, binding: bytes) -> bytes:
@@ -83,9 +92,16 @@ class Gate:
     cannot.
     """
 
-    def __init__(self, mode: Confirm = "client", secret: str | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        mode: Confirm = "client",
+        secret: str | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        claim: Claim | None = None,
+    ) -> None:
         self.mode = mode
-        self._seals = Seals(secret.encode() if secret else None, clock=clock)
+        self._seals = Seals(secret.encode() if secret else None, clock=clock, claim=claim)
 
     def asks(self, tool: Tool, caller: Caller) -> bool:
         """Whether a person has to be asked. Raises NotAllowedError in strict mode when nobody can be."""
@@ -120,7 +136,7 @@ class Gate:
                 code="DECLINED",
                 hint="Accept that, and ask the user how to go on. Do not call it again unless they say so.",
             )
-        if (reason := self._seals.redeem(reply.state, bound)) is not None:
+        if (reason := await self._seals.redeem(reply.state, bound)) is not None:
             raise NotAllowedError(
                 f"the confirmation of {tool.name} {reason}. Nothing was sent.",
                 code="CONFIRMATION_INVALID",

@@ -25,7 +25,8 @@ class Settings:
     UTC). `downloads` is the directory that files may be saved to.
     `confirm`: who confirms irreversible calls; `confirm_secret` seals confirmations where replicas share them.
     `credit_budget`: credits that a credential may spend in a `credit_period`; None is no limit.
-    `audit`: `off`, `stderr` or a file. docs/policy.md explains them.
+    `redis`: address of the Redis that replicas share their state in. `audit`: `off`, `stderr` or a file.
+    docs/policy.md explains them.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -50,6 +51,7 @@ class Settings:
     confirm_secret: str | None = field(default=None, repr=False)
     credit_budget: float | None = None
     credit_period: Period = "run"
+    redis: str | None = field(default=None, repr=False)
     audit: str = "off"
     audit_arguments: bool = False
 

@@ -93,11 +93,11 @@ async def test_a_no_is_final_and_tells_the_agent_to_accept_it() -> None:
     assert refused.value.code == "DECLINED"
 
 
-def test_replicas_with_one_secret_accept_each_others_seals_and_others_do_not() -> None:
+async def test_replicas_with_one_secret_accept_each_others_seals_and_others_do_not() -> None:
     one, other, stranger = Seals(b"s" * 32), Seals(b"s" * 32), Seals()
     token = one.issue(b"call")
-    assert stranger.redeem(token, b"call") is not None
-    assert other.redeem(token, b"call") is None
+    assert await stranger.redeem(token, b"call") is not None
+    assert await other.redeem(token, b"call") is None
 
 
 def test_who_is_asked_depends_on_mode_effect_and_client() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LISTENING = (
     "host", "port", "allowed_hosts", "allowed_origins", "key_header", "client_tokens", "oauth_issuer", "oauth_audience",
-    "oauth_jwks_url", "credential_store", "drain_seconds",
+    "oauth_jwks_url", "credential_store", "drain_seconds", "drain_delay_seconds", "metrics_token", "log_format",
 )  # fmt: skip
 
 
@@ -38,6 +38,16 @@ _LISTENING = (
     show_default=True,
     help="Time for calls in flight at shutdown (http).",
 )
+@option(
+    "--drain-delay-seconds",
+    type=click.IntRange(0, 600),
+    default=0,
+    show_default=True,
+    help="Time at shutdown in which /readyz says no and requests are still taken (http).",
+)
+@option("--metrics-token", help="Opens /metrics to who brings it; else it is open on loopback only. Set as a variable (http).")
+@option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The server's log (http).")
+@option("--redis", help="Redis that replicas share their state in: redis://host:6379/0. Set as a variable (http).")
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @option(
     "--record-searches/--no-record-searches",

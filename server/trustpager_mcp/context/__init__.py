@@ -82,9 +82,10 @@ def context_handlers(app: App) -> dict[str, Any]:
 
         session = await app.session()
         address = str(params.uri)
-        if address.startswith(result_resources.SCHEME):
-            return result_resources.contents(app.presentation.store, app.caller.fingerprint, address)
         try:
+            if address.startswith(result_resources.SCHEME):
+                await session.dispatcher.fetch_result(address.removeprefix(result_resources.SCHEME))
+                return result_resources.contents(app.presentation.store, app.caller.fingerprint, address)
             text, kind = await read(address, session.registry, session.dispatcher)
         except ToolError as error:
             number = _INVALID_PARAMS if error.code == "UNKNOWN_RESOURCE" else _INTERNAL_ERROR

@@ -3,6 +3,7 @@
 from .downloads import Downloads
 from .presentation import Presentation
 from .reading import ReadRequest, read
+from .shelf import RedisShelf
 from .store import ResultStore, StoredResult
 
-__all__ = ["Downloads", "Presentation", "ReadRequest", "ResultStore", "StoredResult", "read"]
+__all__ = ["Downloads", "Presentation", "ReadRequest", "RedisShelf", "ResultStore", "StoredResult", "read"]

@@ -1,14 +1,17 @@
-"""Spilled answers by handle: per credential, bounded in size, number and age; in this process's memory only."""
+"""Spilled answers by handle: per credential, bounded in size, number and age; in memory, and on a shelf that replicas share."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import re
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..definitions import Entity
 from ..errors import ToolError
@@ -21,6 +24,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_BYTES_OF_ALL = 512 * 1024 * 1024
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _HANDLE_LENGTH = 14
+_HANDLE = re.compile(rf"r[{_ALPHABET}]{{{_HANDLE_LENGTH}}}")
 
 
 class UnknownResultError(ToolError):
@@ -49,8 +53,19 @@ class StoredResult:
         return self.content.decode("utf-8", "surrogatepass") if self.kind == "text" else json.loads(self.content)
 
 
+class Shelf(Protocol):
+    """Where replicas find each other's results. Both methods raise ToolError when it cannot be reached."""
+
+    async def put(self, owner: str, result: StoredResult, seconds: float) -> None: ...
+
+    async def get(self, owner: str, handle: str) -> StoredResult | None: ...
+
+
 class ResultStore:
-    """Kept answers of all credentials. One credential's handles mean nothing to another."""
+    """Kept answers of all credentials. One credential's handles mean nothing to another.
+
+    With a shelf, `share` lays what was kept down for other replicas, and `fetch` brings what another one kept.
+    """
 
     def __init__(
         self,
@@ -60,7 +75,11 @@ class ResultStore:
         max_bytes_of_all: int = MAX_BYTES_OF_ALL,
         max_age: float = MAX_AGE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf = shelf
+        self._to_share: list[tuple[str, StoredResult]] = []
+        self._sharing = asyncio.Lock()
         self._max_results = max_results
         self._max_bytes = max_bytes
         self._max_bytes_of_all = max_bytes_of_all
@@ -76,22 +95,46 @@ class ResultStore:
         self._forget_expired()
         self._make_room(owner, len(content))
         handle = "r" + "".join(secrets.choice(_ALPHABET) for _ in range(_HANDLE_LENGTH))
-        self._kept[owner, handle] = StoredResult(
+        kept = self._kept[owner, handle] = StoredResult(
             handle, spilled.kind, content, spilled.name, spilled.media_type, spilled.entity, self._clock() + self._max_age
         )
+        if self._shelf is not None:
+            self._to_share.append((owner, kept))
         return handle
+
+    async def share(self) -> None:
+        """Return when everything kept so far lies on the shelf, or cannot: then it stays in this process, which is logged."""
+        if self._shelf is None:
+            return
+        async with self._sharing:
+            pending, self._to_share = self._to_share, []
+            try:
+                for owner, kept in pending:
+                    await self._shelf.put(owner, kept, self._max_age)
+            except ToolError as error:
+                logging.getLogger(__name__).warning("%d results stay in this process: %s", len(pending), error.message)
+
+    async def fetch(self, owner: str, handle: str) -> None:
+        """Bring a result that another replica kept, if this one does not have it. Raises ToolError when nobody can know."""
+        if self._shelf is None or (owner, handle) in self._kept or not _HANDLE.fullmatch(handle):
+            return
+        found = await self._shelf.get(owner, handle)
+        if found is not None:
+            self._make_room(owner, len(found.content))
+            self._kept[owner, handle] = found
 
     def get(self, owner: str, handle: str) -> StoredResult:
         """Raises UnknownResultError."""
         self._forget_expired()
-        try:
-            return self._kept[owner, handle]
-        except KeyError:
+        kept = self._kept.get((owner, handle))
+        if kept is None or kept.expires <= self._clock():
             raise UnknownResultError(
                 f"there is no result {handle[:40]!r} for this credential: results are kept for "
-                f"{self._max_age / 60:g} minutes, the newest {self._max_results}, in one server process.",
+                f"{self._max_age / 60:g} minutes, the newest {self._max_results}"
+                + ("." if self._shelf else ", in one server process."),
                 hint="Make the call that gave it again, with fields or a lower limit.",
-            ) from None
+            )
+        return kept
 
     def list(self, owner: str) -> list[StoredResult]:
         """The owner's kept answers, newest first."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
 from starlette.responses import JSONResponse
 
 from ...app import App, build_server, current_credential, current_narrowing
@@ -19,15 +20,28 @@ from ...errors import ToolError
 from ...identity import Identity, IdentityProvider, Unauthenticated
 from ...identity.api_keys import ApiKeys
 from ...registry import Narrowing
-from ...request_builder import Request
+from .draining import DrainingServer
+from .logs import set_up_logs
+from .metrics import Metrics
+from .operations import PATHS as OPERATIONS
+from .operations import Operations, counting
 from .options import HttpOptions
 
 __all__ = ["HttpOptions", "asgi", "serve"]
 _METADATA = "/.well-known/oauth-protected-resource"
 
 
-def asgi(app: App, options: HttpOptions) -> Any:
-    """The ASGI application: /mcp, and beside it /healthz, /readyz and, with OAuth, the resource's metadata."""
+def operations_of(app: App, options: HttpOptions) -> Operations:
+    """What /healthz, /readyz and /metrics tell; from now on it counts the App's calls."""
+    metrics = Metrics(app.catalog.tools)
+    app.safeguards.audit.observe(metrics.observe)
+    return Operations(options, metrics, (app.shared.why_not_ready,) if app.shared else ())
+
+
+def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -> Any:
+    """The ASGI application: /mcp, and beside it what `operations` answers and, with OAuth, the resource's metadata."""
+    operations = operations or operations_of(app, options)
+    metrics = operations.metrics
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True, allowed_hosts=options.hosts, allowed_origins=options.origins
     )
@@ -38,8 +52,9 @@ def asgi(app: App, options: HttpOptions) -> Any:
         if scope["type"] != "http":
             return await inner(scope, receive, send)
         path: str = scope["path"]
-        if path in ("/healthz", "/readyz"):
-            return await JSONResponse({"status": "ok"})(scope, receive, send)
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        if path in OPERATIONS:
+            return await (await operations.answer(path, headers))(scope, receive, send)
         if options.oauth and path in (_METADATA, _METADATA + "/mcp"):
             from ...identity.oauth import protected_resource
 
@@ -49,7 +64,7 @@ def asgi(app: App, options: HttpOptions) -> Any:
             return await JSONResponse({"error": "not found: MCP is at /mcp"}, 404)(scope, receive, send)
         if scope["method"] not in ("POST", "OPTIONS"):
             return await JSONResponse({"error": "POST only"}, 405, {"allow": "POST"})(scope, receive, send)
-        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        send = counting(send, metrics)
         try:
             identity = await _identify(app, options, provider, headers)
         except Unauthenticated as refused:
@@ -60,7 +75,8 @@ def asgi(app: App, options: HttpOptions) -> Any:
         bounds = Narrowing(identity.toolsets, identity.read_only) if identity else Narrowing()
         narrowing = current_narrowing.set(bounds)
         try:
-            await inner(scope, receive, send)
+            with metrics.in_flight.track_inprogress():
+                await inner(scope, receive, send)
         finally:
             current_narrowing.reset(narrowing)
             current_credential.reset(credential)
@@ -96,9 +112,8 @@ def _provider(app: App, options: HttpOptions) -> IdentityProvider:
 
 async def _accepted(app: App, key: str) -> bool | None:
     """Whether the API accepts a key, by the one answer that every key may read."""
-    request = Request("GET", app.base_url.rstrip("/") + "/_meta/tools")
     try:
-        response = await app.upstream.send(request, Credential(key).headers())
+        response = await app.ask_for_tools(Credential(key))
     except ToolError:
         return None
     if response.status == 401:
@@ -140,11 +155,17 @@ def _quotable(text: str) -> str:
 
 def serve(app: App, options: HttpOptions) -> None:
     """Serve until interrupted; calls in flight are let finish for `drain_seconds`."""
-    uvicorn.run(
-        asgi(app, options),
+    set_up_logs(options.log_format)
+    # Else every answer that is a stream of events is cut off at the signal, and with it the outcome of a write.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    operations = operations_of(app, options)
+    config = uvicorn.Config(
+        asgi(app, options, operations),
         host=options.host,
         port=options.port,
+        log_config=None,
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=options.drain_seconds,
     )
+    DrainingServer(config, operations, options.drain_delay_seconds).run()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError
 from ...identity.oauth import OAuthSettings
+from .logs import LogFormat
 
+_MIN_TOKEN = 16
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -20,6 +22,9 @@ class HttpOptions:
     Callers: by default their own API key, in `key_header` or as a bearer token (on loopback the configured key serves
     those who bring none); with `client_tokens` a token of the operator's; with `oauth` an access token, whose subject
     `credential_store` maps to a key.
+
+    `metrics_token` opens /metrics to who brings it; without one it is open on loopback only. At shutdown the server is not
+    ready for `drain_delay_seconds` while it still takes requests, then calls in flight have `drain_seconds` to end.
     """
 
     host: str = "127.0.0.1"
@@ -31,8 +36,14 @@ class HttpOptions:
     oauth: OAuthSettings | None = None
     credential_store: str | None = None
     drain_seconds: int = 60
+    drain_delay_seconds: int = 0
+    metrics_token: str | None = field(default=None, repr=False)
+    log_format: LogFormat = "text"
 
     def __post_init__(self) -> None:
+        token = self.metrics_token
+        if token is not None and (len(token) < _MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
+            raise ConfigurationError(f"the metrics token needs {_MIN_TOKEN} or more printable ASCII characters without spaces")
         if self.client_tokens and self.oauth:
             raise ConfigurationError("--client-tokens and --oauth-issuer are two ways to tell callers apart; choose one")
         if bool(self.oauth) != bool(self.credential_store):
@@ -57,10 +68,15 @@ class HttpOptions:
     @property
     def hosts(self) -> list[str]:
         """Every Host header that is accepted."""
-        return [*self.allowed_hosts, *(f"{h}:{self.port}" for h in ("127.0.0.1", "localhost", "[::1]"))]
+        return [*self.allowed_hosts, *self.local_hosts]
+
+    @property
+    def local_hosts(self) -> list[str]:
+        """The Host headers of callers on this machine."""
+        return [f"{h}:{self.port}" for h in ("127.0.0.1", "localhost", "[::1]")]
 
     @property
     def origins(self) -> list[str]:
         """Every Origin header that is accepted; requests without one come from no browser and pass."""
-        local = (f"http://{h}:{self.port}" for h in ("127.0.0.1", "localhost", "[::1]"))
+        local = (f"http://{h}" for h in self.local_hosts)
         return [*self.allowed_origins, *(f"https://{h}" for h in self.allowed_hosts), *local]

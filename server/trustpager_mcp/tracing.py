@@ -1,0 +1,58 @@
+"""An OpenTelemetry span around every call, with what became of it and never an argument or a result.
+
+Without an OpenTelemetry SDK in the process the API's own span that records nothing is used: microseconds a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from opentelemetry.trace import StatusCode, get_tracer
+
+from .redaction import one_line
+
+_BAD = ("failed", "uncertain", "broken")
+_tracer = get_tracer("trustpager_mcp")
+
+
+class Traced(Protocol):
+    """What a span tells of a call, known when the call has ended."""
+
+    @property
+    def tool(self) -> str: ...
+    @property
+    def effect(self) -> str | None: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def joined(self) -> bool: ...
+
+
+@contextmanager
+def call_span(call: Traced) -> Iterator[None]:
+    """The span of a call: a child of the request's, which the MCP SDK opens and gives the client's trace."""
+    with _tracer.start_as_current_span("trustpager.call", record_exception=False, set_status_on_exception=False) as span:
+        try:
+            yield
+        finally:
+            if span.is_recording():
+                known = {
+                    "trustpager.tool": one_line(call.tool, 64),
+                    "trustpager.effect": call.effect,
+                    "trustpager.outcome": call.outcome,
+                    "trustpager.attempts": call.attempts,
+                    "trustpager.joined": call.joined,
+                    "error.type": call.code,
+                    "http.response.status_code": call.status,
+                }
+                span.set_attributes({name: value for name, value in known.items() if value is not None})
+                if call.outcome in _BAD:
+                    span.set_status(StatusCode.ERROR, call.code)

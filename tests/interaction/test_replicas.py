@@ -1,0 +1,180 @@
+"""Two servers, one Redis, and requests that go to either: what one promised the other keeps, and what happens without Redis."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import mcp_types as types
+import pytest
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, free_port, sandbox_api, server
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+SCOPES = ["contacts:read", "contacts:write", "contacts:delete", "ai:use"]
+SECRET = "a secret that seals the confirmations of replicas"
+YES = types.ElicitResult(action="accept", content={"confirm": True})
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A Redis that keeps nothing on disk; its URL and its process."""
+    port = free_port()
+    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        while "Ready to accept connections" not in (line := process.stdout.readline()):
+            assert line, "Redis ended at its start"
+        yield f"redis://127.0.0.1:{port}/0", process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Process]:
+    with sandbox_api() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis(tmp_path_factory.mktemp("redis")) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def replicas(api: Process, shared: str) -> Iterator[tuple[Process, Process]]:
+    options = ["--base-url", base_url(api), "--result-tokens", "1000", "--credit-budget", "4", "--confirm", "elicit"]
+    variables = {"TRUSTPAGER_CONFIRM_SECRET": SECRET, "TRUSTPAGER_REDIS": shared}
+    with ExitStack() as stack:
+        one, other = [stack.enter_context(server(*options, **variables)) for _ in range(2)]
+        yield one, other
+
+
+def key(api: Process) -> str:
+    return str(control(api, "keys", {"scopes": SCOPES})["key"])
+
+
+def status(process: Process, path: str) -> tuple[int, str]:
+    answer = httpx.get(process.url + path, timeout=20)
+    return answer.status_code, answer.text
+
+
+def handle_in(text: str) -> str:
+    found = re.search(r'read_result\("(\w+)"', text)
+    assert found, text
+    return found[1]
+
+
+async def spend(tenant: Tenant, number: int) -> str:
+    return (await tenant.call("edit_text_with_ai", text=f"Helo {number}", instruction="correct it"))[0]
+
+
+async def test_a_result_that_one_server_kept_is_read_on_at_the_other_by_its_tenant_only(
+    api: Process, replicas: tuple[Process, Process]
+) -> None:
+    one, other = replicas
+    own = key(api)
+    async with Tenant(one.mcp, own) as here, Tenant(other.mcp, own) as there, Tenant(other.mcp, key(api)) as hostile:
+        handle = handle_in((await here.call("list_contacts", limit=60))[0])
+        for _ in range(2):
+            assert "UNKNOWN_RESULT" in (await hostile.call("read_result", handle=handle))[0]
+            rows = [(await tenant.call("read_result", handle=handle, rows="1-3"))[0] for tenant in (here, there)]
+            assert "shown 3 of 60" in rows[0]
+            assert len({re.sub(r"outsider-[0-9a-f]+", "", text) for text in rows}) == 1
+        resource = await there.rpc("resources/read", {"uri": f"trustpager://results/{handle}"})
+        assert len(body_of(resource)["result"]["contents"]) == 1
+
+
+async def test_a_budget_is_one_for_all_servers(api: Process, replicas: tuple[Process, Process]) -> None:
+    own = key(api)
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        answers = [await spend(tenant, n) for n in range(3) for tenant in (here, there)]
+        assert ["CREDIT_BUDGET" in text for text in answers] == [False] * 4 + [True] * 2
+    async with Tenant(replicas[0].mcp, key(api)) as another:
+        assert "CREDIT_BUDGET" not in await spend(another, 0)
+
+
+async def test_a_price_that_the_api_refused_is_given_back_to_all(api: Process, replicas: tuple[Process, Process]) -> None:
+    own = key(api)
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        for number in range(6):
+            control(api, "faults", {"kind": "status", "status": 409, "method": "POST", "path": "/ai"})
+            assert "CREDIT_BUDGET" not in await spend(here, number)
+        assert "CREDIT_BUDGET" not in await spend(there, 99)
+
+
+@asynccontextmanager
+async def client(process: Process, whose: str) -> AsyncIterator[Client]:
+    async def never(_context: Any, _params: Any) -> types.ElicitResult:
+        raise AssertionError("the answer is given by hand")
+
+    async with (
+        httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+        Client(streamable_http_client(process.mcp, http_client=http), elicitation_callback=never) as made,
+    ):
+        yield made
+
+
+async def delete(with_client: Client, contact: str, state: str | None = None) -> Any:
+    responses = {"confirm": YES} if state is not None else None
+    return await with_client.session.call_tool(
+        "delete_contact", {"contact_id": contact}, input_responses=responses, request_state=state, allow_input_required=True
+    )
+
+
+async def test_a_persons_yes_counts_at_either_server_and_once_for_both(api: Process, replicas: tuple[Process, Process]) -> None:
+    own = key(api)
+    async with Tenant(replicas[0].mcp, own) as plain, client(replicas[0], own) as here, client(replicas[1], own) as there:
+        made, _ = await plain.call("create_contact", first_name="Kept")
+        contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", made)[0]
+        state = (await delete(here, contact)).request_state
+        assert not (await delete(there, contact, state)).is_error
+        assert "was used before" in (await delete(here, contact, state)).content[0].text
+
+
+async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_clearly(api: Process, tmp_path: Path) -> None:
+    own = key(api)
+    options = ["--base-url", base_url(api), "--result-tokens", "1000", "--credit-budget", "4", "--confirm", "elicit"]
+    with redis(tmp_path) as (url, running), server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=url) as process:
+        async with Tenant(process.mcp, own) as tenant, client(process, own) as asking:
+            made, _ = await tenant.call("create_contact", first_name="Before")
+            contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", made)[0]
+            state = (await delete(asking, contact)).request_state
+            assert status(process, "/readyz")[0] == 200
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            code, reason = status(process, "/readyz")
+            assert (code, "Redis" in reason) == (503, True)
+            assert status(process, "/healthz")[0] == 200
+            assert not (await tenant.call("create_contact", first_name="After"))[1]
+            text, failed = await tenant.call("list_contacts", limit=60)
+            assert not failed
+            assert not (await tenant.call("read_result", handle=handle_in(text), rows="1-2"))[1]
+            before = len(control(api, "requests")["requests"])
+            foreign = await tenant.call("read_result", handle="r" + "a" * 14)
+            refused = await delete(asking, contact, state)
+            for said in (foreign[0], refused.content[0].text, await spend(tenant, 0)):
+                assert said.startswith("SHARED_STATE_UNAVAILABLE")
+                assert url not in said
+            assert len(control(api, "requests")["requests"]) == before
+
+
+def test_an_address_that_is_no_redis_stops_the_start() -> None:
+    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--redis", "http://secret@host"]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert ran.returncode == 2
+    assert "redis://host:6379/0" in ran.stderr
+    assert "secret" not in ran.stderr
