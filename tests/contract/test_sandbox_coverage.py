@@ -18,7 +18,7 @@ REACH = (
     "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
     "knowledge", "memory", "lead_generation",
 )  # fmt: skip
-OFFICE = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates")
+OFFICE = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates", "service_requests", "reputation", "referrals")
 SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ class Api:
         return Api(self.app, key)
 
     async def send(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        path = re.sub(r"^https://[^/]+(?=/functions/)", "", path)
         url = path if path.startswith(("/__sandbox", "/functions")) else BASE + path
         if body is not None:
             options["json"] = body

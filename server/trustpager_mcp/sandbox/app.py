@@ -18,6 +18,7 @@ from .admin import check_local, control
 from .engine import Answer
 from .errors import ApiError, invalid
 from .faults import strike
+from .uploads import form, is_multipart, shown
 from .workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -85,8 +86,9 @@ async def _api(workspace: Workspace, request: Request) -> Response:
 async def _answer(workspace: Workspace, request: Request, path: str, seen: dict[str, Any]) -> Response:
     request_id: str = seen["request_id"]
     try:
-        key = workspace.keys.authenticate(request.headers.get("authorization"))
-        seen["body"] = body = await _json(request)
+        key = workspace.authenticate(request.headers.get("authorization"), request.method, path)
+        body = await form(request, _MAX_BODY) if is_multipart(request) else await _json(request)
+        seen["body"] = shown(body)
         answer = workspace.call(key, request.method, path, request.query_params.multi_items(), body)
         return _response(answer, request_id)
     except ApiError as error:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from ..definitions import Parameter, Rule, Tool, parameter_schema
 from .errors import ApiError, invalid
+from .uploads import Upload
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORDS = {
@@ -116,6 +117,9 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
+        elif isinstance(value, Upload):
+            if tool.body != "multipart":
+                problems[name] = "must not be a file"
         else:
             _judge(fields[name], value, problems)
     problems.update({n: "is required" for n, p in fields.items() if p.required and n not in body})

@@ -58,6 +58,14 @@ class Workspace:
             self.store.clear()
             seed_workspace(self.store, self.clock.now(), self._seed, SEEDS)
 
+    def authenticate(self, header: str | None, method: str, path: str) -> Key:
+        """The caller, by the kind of credential that the endpoint takes. Raises 401 UNAUTHORIZED."""
+        try:
+            credential = self._router.find(method, path)[0].credential
+        except ApiError:
+            credential = "api_key"
+        return self.keys.authenticate(header, credential)
+
     def call(self, key: Key, method: str, path: str, query: list[tuple[str, str]], body: Any) -> Answer:
         """Route, authorize, validate, then act or hold for approval. Raises ApiError."""
         if path == "/_meta/tools" and method == "GET":
