@@ -156,3 +156,5 @@ async def test_an_upload_that_is_no_form_or_has_no_file_is_refused_and_its_bytes
     ]
     response = await api.client.post("/functions/v1/api/v1/tasks", files={"title": ("t.txt", b"x")})
     assert response.json()["error"]["details"]["fields"] == {"title": "must not be a file"}
+    response = await api.client.post(UPLOAD, files={"file": ("a.png", PNG), "context": ("b.txt", b"form-avatar")})
+    assert response.json()["error"]["details"]["fields"] == {"context": "must not be a file"}
