@@ -92,7 +92,7 @@ class Session:
 
         Raises AnswerNeeded where a person has to be asked in another request.
         """
-        if self._meta.knows(name) and self.has_meta_tools:
+        if name == meta_tools.READ_RESULT or (self._meta.knows(name) and self.has_meta_tools):
             try:
                 await self.dispatcher.fetch_result(str(arguments.get("handle", "")))
             except ToolError as error:
@@ -269,9 +269,9 @@ def _configured_credential(settings: Settings) -> Credential:
 
 
 def listed_tools(selection: Selection, registry: Registry) -> list[dict[str, Any]]:
-    """tools/list as plain MCP tools: the meta tools if the profile has them, then what it lists directly."""
-    meta = meta_tools.listed(registry) if with_meta_tools(selection) else []
-    return meta + [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
+    """tools/list as plain MCP tools: the meta tools if the profile has them, then what it lists directly, and read_result."""
+    direct = [mcp_tool(registry.catalog, n) for n in directly_listed(selection, registry)]
+    return meta_tools.listed(registry) + direct if with_meta_tools(selection) else [*direct, meta_tools.reading_on()]
 
 
 def configured_presentation(settings: Settings, shared: SharedState | None = None) -> Presentation:

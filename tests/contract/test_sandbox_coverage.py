@@ -24,7 +24,7 @@ REACH = (
 PAPERS = (
     "files", "documents", "document_templates", "signing", "forms", "websites", "order_forms", "learning_hub", "supplier_catalog",
 )  # fmt: skip
-FIGURES = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates")
+FIGURES = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates", "service_requests", "reputation", "referrals")
 SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE, *PAPERS, *FIGURES)
 TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
 

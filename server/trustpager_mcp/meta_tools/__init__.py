@@ -18,7 +18,7 @@ from .read import NAME as READ_RESULT
 from .read import SCHEMA as _READ_ON_SCHEMA
 from .read import read_result
 
-__all__ = ["MetaTools", "find_line", "listed"]
+__all__ = ["READ_RESULT", "MetaTools", "find_line", "listed", "reading_on"]
 
 _FIND_SCHEMA = {
     "type": "object",
@@ -82,8 +82,12 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
         if effect in effects:
             schema = _READ_SCHEMA if effect == "read" else _CALL_SCHEMA
             tools.append(_tool(name, name.replace("_", " ").capitalize(), texts[effect], schema, effect))
-    tools.append(_tool(READ_RESULT, "Read result", _READ_ON, _READ_ON_SCHEMA, "read"))
-    return tools
+    return [*tools, reading_on()]
+
+
+def reading_on() -> dict[str, Any]:
+    """read_result, which every profile has: any answer may have more to it than fits."""
+    return _tool(READ_RESULT, "Read result", _READ_ON, _READ_ON_SCHEMA, "read")
 
 
 def _tool(name: str, title: str, description: str, schema: dict[str, Any], effect: Effect) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
         elif isinstance(value, Upload):
-            if tool.body != "multipart":
+            if tool.body != "multipart" or fields[name].enum:
                 problems[name] = "must not be a file"
         else:
             _judge(fields[name], value, problems)

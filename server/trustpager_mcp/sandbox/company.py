@@ -18,6 +18,6 @@ _DEFAULTS: Record = {
 
 
 def setting(store: Store, name: str) -> Any:
-    """One setting: what was stored, else the default."""
+    """One setting: what was stored, else the default; None where there is neither."""
     stored = next(iter(store.all(COMPANY if name in _OF_COMPANY else SETTINGS)), {})
-    return stored.get(_OF_COMPANY.get(name, name), _DEFAULTS[name])
+    return stored.get(_OF_COMPANY.get(name, name), _DEFAULTS.get(name))

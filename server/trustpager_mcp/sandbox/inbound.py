@@ -1,4 +1,4 @@
-"""What outsiders send to the workspace: emails, text messages and calls, on the order of a test or a rehearsal."""
+"""What outsiders send to the workspace: emails, text messages, calls and referrals, on the order of a test or a rehearsal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from . import mail, texting
 from .errors import invalid
 from .groups.agent_calls import ring_in
+from .groups.referrals import visit
 from .people import by_phone
 from .phones import is_e164
 from .store import Record
@@ -16,7 +17,7 @@ _STOP = {"stop", "unsubscribe", "cancel", "end", "quit", "stopall"}
 
 
 def receive(world: World, body: Record) -> Record:
-    """One message or call from outside: channel, from, to where it matters, and its content. Raises VALIDATION_ERROR."""
+    """One message, call or visit from outside: channel, from, to where it matters, and its content. Raises VALIDATION_ERROR."""
     match body.get("channel"):
         case "email":
             return _email(world, body)
@@ -24,7 +25,17 @@ def receive(world: World, body: Record) -> Record:
             return _sms(world, body)
         case "call":
             return ring_in(world, _number(body), _own(world, body))
-    raise invalid("channel must be email, sms or call", field="channel")
+        case "referral":
+            return visit(world, _text(body, "token"), _friend(body))
+    raise invalid("channel must be email, sms, call or referral", field="channel")
+
+
+def _friend(body: Record) -> Record | None:
+    """The details that a visitor of a referral page submits; None for a visitor who only looks."""
+    friend = body.get("friend")
+    if friend is not None and not isinstance(friend, dict):
+        raise invalid("friend must be an object with first_name, last_name, email and phone", field="friend")
+    return friend
 
 
 def _text(body: Record, name: str) -> str:

@@ -59,13 +59,16 @@ from . import (
     phone,
     pipelines,
     products,
+    referrals,
     reports,
+    reputation,
     scheduled_communications,
     scheduled_event_types,
     scheduling_availability,
     scheduling_bookings,
     scheduling_voice,
     search,
+    service_requests,
     signing,
     sms,
     spreadsheets,
@@ -141,6 +144,9 @@ MODULES: tuple[ModuleType, ...] = (
     notepads,
     crm_export,
     export_templates,
+    service_requests,
+    reputation,
+    referrals,
 )
 HANDLERS: dict[str, Handler] = {name: handler for m in MODULES for name, handler in getattr(m, "HANDLERS", {}).items()}
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {n: c for m in MODULES for n, c in getattr(m, "CHECKS", {}).items()}

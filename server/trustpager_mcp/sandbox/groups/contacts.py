@@ -120,7 +120,8 @@ def _search(call: Call) -> Answer:
 def _delete_one(call: Call, contact_id: str) -> bool:
     call.store.unlink_everywhere(contact_id)
     links = [("opportunity", "contact_id"), ("opportunity", "primary_referrer_contact_id"), ("activity", "contact_id")]
-    clear_references(call, contact_id, *links, ("task", "contact_id"))
+    referred = [("referral", "referrer_contact_id"), ("referral", "referred_contact_id")]
+    clear_references(call, contact_id, *links, ("task", "contact_id"), *referred)
     for sent in call.store.all("birthday_send", contact_id=contact_id):
         call.store.delete("birthday_send", sent["id"])
     return call.store.delete("contact", contact_id)

@@ -74,8 +74,13 @@ def _list(call: Call) -> Answer:
 
 
 def _plan(call: Call) -> tuple[Record, list[Record]]:
-    """The template, and its records: filters and sort of the body go before the view's, and those before its own."""
+    """The template, and its records: filters and sort of the body go before the view's, and those before its own.
+
+    A preview may bring columns of its own.
+    """
     template = call.must("export_template")
+    if columns := call.body.get("columns"):
+        template = {**template, "columns": columns}
     view = _view(call, template, call.body["view_id"]) if call.body.get("view_id") else {}
 
     def part(name: str) -> list[Record]:

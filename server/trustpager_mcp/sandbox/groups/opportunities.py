@@ -202,7 +202,7 @@ def _delete_one(call: Call, opportunity_id: str) -> bool:
         call.store.delete("opportunity_product_cost", cost["id"])
     call.store.unlink_everywhere(opportunity_id)
     logged = [("activity", "deal_id"), ("task", "deal_id"), ("work_order", "deal_id"), ("invoice", "trustpager_deal_id")]
-    clear_references(call, opportunity_id, *logged)
+    clear_references(call, opportunity_id, *logged, ("referral", "referred_deal_id"))
     return call.store.delete("opportunity", opportunity_id)
 
 
