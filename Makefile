@@ -30,7 +30,7 @@ test: $(STAMP) programs ## Run every check and every test; stop at the first tha
 	@$(BIN)/python scripts/format_definitions.py --check
 	@$(BIN)/python scripts/write_tools_page.py --check
 	@echo "== pytest: behaviour"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench: $(STAMP) ## Run the project's own benchmarks.
 	@$(BIN)/python bench/run.py

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 
 import anyio
 import calls
@@ -12,13 +10,10 @@ import find
 import start
 import tokens as result_tokens
 from bpe_openai import get_encoding
+from search import run as search_bench
 
-from trustpager_mcp.catalog import default_catalog
-from trustpager_mcp.registry import Policy, Registry
-from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.toolkit import Toolkit
 
-REQUESTS = ("list open deals", "add a contact", "log a call", "what is due this week", "move a deal to the next stage")
 encoding = get_encoding("o200k_base")
 
 
@@ -38,15 +33,7 @@ async def main() -> None:
     await find.report()
     await start.main()
     await calls.main()
-    catalog = default_catalog()
-    index = SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes)))
-    index.search("warm up")
-    times = []
-    for request in REQUESTS * 40:
-        started = time.perf_counter()
-        index.search(request)
-        times.append((time.perf_counter() - started) * 1000)
-    print(f"search: median {statistics.median(times):.2f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.2f} ms")
+    search_bench.main()
     await result_tokens.main()
 
 

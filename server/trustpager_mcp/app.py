@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import mcp_types as types
@@ -33,13 +33,16 @@ from .request_builder import Request
 from .results import Downloads, Presentation, RedisShelf, ResultStore
 from .retries import Patience, Sender
 from .safeguards import Safeguards
-from .search import SearchIndex
+from .search import Misses, SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
 from .shared_state import SharedState
 from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 _MAX_SESSIONS = 256
 _SCOPES_TIMEOUT = 10.0
@@ -66,7 +69,7 @@ class Session:
         self.dispatcher = Dispatcher(
             self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation
         )
-        self.search = SearchIndex(self.registry)
+        self.search = SearchIndex(self.registry, misses=app.misses)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
@@ -124,11 +127,13 @@ class App:
             Budget(settings.credit_budget, settings.credit_period, ledger=self.shared),
             audit_log(settings.audit, with_arguments=settings.audit_arguments),
         )
+        self.misses = Misses()
         self._policy = self._configured_policy()
         check_policy(self._policy, self.catalog)
         self._patience = patience
         self._max_answer = max_answer
         self._upstream: Upstream | None = None
+        self._sandbox: Starlette | None = None
         self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._lock = anyio.Lock()
@@ -150,19 +155,25 @@ class App:
     def upstream(self) -> Upstream:
         """The connection to the API, or to the sandbox in this process; made when first needed."""
         if self._upstream is None:
-            make_app = self._sandbox if self.settings.sandbox else None
             self._upstream = Upstream(
                 timeout=self.settings.timeout,
-                make_app=make_app,
+                make_app=self.open_sandbox if self.settings.sandbox else None,
                 max_bytes=self._max_answer,
                 user_agent=f"trustpager-mcp/{__version__}",
             )
         return self._upstream
 
-    def _sandbox(self) -> Any:
-        from .sandbox.app import create_app
+    def open_sandbox(self) -> Starlette:
+        """The practice workspace, made or opened the first time. Raises ConfigurationError when its file cannot be used."""
+        if self._sandbox is None:
+            from .sandbox.app import create_app
+            from .sandbox.errors import WorkspaceFileError
 
-        return create_app(seed=self.settings.seed)
+            try:
+                self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
+            except WorkspaceFileError as error:
+                raise ConfigurationError(str(error)) from None
+        return self._sandbox
 
     @property
     def sender(self) -> Sender:
@@ -244,6 +255,9 @@ class App:
     async def aclose(self) -> None:
         if self._upstream is not None:
             await self._upstream.aclose()
+        if self._sandbox is not None and self.settings.db:
+            self._sandbox.state.workspace.store.close()
+            self._sandbox = None
         if self.shared is not None:
             await self.shared.aclose()
 
@@ -307,7 +321,8 @@ def build_server(app: App) -> Server[Any]:
         except AnswerNeeded as needed:
             return input_required(needed.question)
         # A plain dict: the SDK checks it against the protocol all the same, and two models less are made and taken apart.
-        content = [{"type": "text", "text": _sayable(result.text)}, *result_resources.links(result.data)]
+        links = [link.model_dump(mode="json", by_alias=True, exclude_none=True) for link in result_resources.links(result.data)]
+        content = [{"type": "text", "text": _sayable(result.text)}, *links]
         return {"content": content, "isError": result.is_error, "resultType": "complete"}
 
     async def guard(ctx: Any, call_next: Any) -> Any:

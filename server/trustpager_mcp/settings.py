@@ -35,6 +35,7 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     sandbox: bool = False
     seed: int = 1
+    db: str | None = None
     tools: str = "core"
     scopes: tuple[str, ...] | None = None
     read_only: bool = False
@@ -61,6 +62,8 @@ class Settings:
         loopback = parts.hostname in ("localhost", "127.0.0.1", "::1", "sandbox.local")
         if parts.scheme == "http" and not loopback:
             raise ConfigurationError(f"the base URL {self.base_url!r} would send the API key unencrypted; use https")
+        if self.db and not self.sandbox:
+            raise ConfigurationError("a file for the workspace (--db) is the sandbox's; add --sandbox or leave it out")
         if not self.timeout > 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
         if self.result_tokens < 1_000 or self.result_characters < 4_000:

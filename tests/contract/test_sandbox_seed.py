@@ -17,11 +17,15 @@ SIZES = {
     "pipeline": 3,
     "user": 6,
 }
+GROUPS = (
+    "work_order", "automation", "automation_action", "auto_queue", "auto_queue_step", "auto_queue_enrollment", "auto_schedule",
+    "auto_schedule_run", "scheduling_availability", "scheduled_event_type", "booking", "calendar_event", "scheduled_communication",
+)  # fmt: skip
 
 
 def test_the_same_seed_makes_the_same_workspace_and_another_seed_another() -> None:
     one, two, other = (make(seed=seed).workspace.store for seed in (1, 1, 2))
-    for kind in (*SIZES, "opportunity_product", "invoice", "work_order", "file"):
+    for kind in (*SIZES, *GROUPS, "opportunity_product", "invoice", "file"):
         assert one.all(kind) == two.all(kind)
     assert one.all("contact") != other.all("contact")
     assert one.linked("card", one.all("opportunity")[0]["id"]) == two.linked("card", two.all("opportunity")[0]["id"])
@@ -37,7 +41,7 @@ def test_the_workspace_has_the_promised_size_and_starts_within_a_second() -> Non
 def test_nothing_happened_in_the_future_and_something_in_every_month() -> None:
     workspace = make().workspace
     months = set()
-    for kind in SIZES:
+    for kind in (*SIZES, *GROUPS):
         for record in workspace.store.all(kind):
             created, updated = moment(record["created_at"]), moment(record["updated_at"])
             assert created is not None
@@ -63,6 +67,14 @@ async def test_won_deals_stand_in_the_last_stage_of_a_pipeline() -> None:
     last = {p["stages"][-1]["id"] for p in await api.get("/pipelines")}
     for deal in await api.get("/opportunities", status="won", limit=100):
         assert last & {p["stage_id"] for p in deal["placements"]}
+
+
+async def test_a_fresh_workspace_sends_nothing_for_some_weeks_but_what_its_schedules_say() -> None:
+    api = make()
+    assert (await api.ok("POST", "/__sandbox/clock", {"advance_seconds": 1}))["jobs_run"] == 0
+    await api.ok("POST", "/__sandbox/clock", {"advance_seconds": 14 * 86400})
+    assert {m["channel"] for m in (await api.ok("GET", "/__sandbox/outbox"))["outbox"]} == {"slack"}
+    assert all(api.workspace.store.all(kind) for kind in GROUPS)
 
 
 async def test_every_seeded_number_keeps_the_rules_that_the_api_enforces() -> None:

@@ -60,6 +60,24 @@ class Api:
         assert response.status_code == status, response.text
         return response.json()["error"]
 
+    async def advance(self, seconds: float) -> None:
+        """Move the clock; what falls due is done."""
+        await self.ok("POST", "/__sandbox/clock", {"advance_seconds": seconds})
+
+    async def outbox(self, channel: str) -> list[dict[str, Any]]:
+        """What has left the workspace by a channel, in order."""
+        sent = (await self.ok("GET", "/__sandbox/outbox"))["outbox"]
+        return [message for message in sent if message["channel"] == channel]
+
+
+def set_up(api: Api, kind: str, **fields: Any) -> None:
+    """Give the one record of a kind (company_settings, own_company) other fields."""
+    store = api.workspace.store
+    if known := store.all(kind):
+        store.save(kind, {**known[0], **fields})
+    else:
+        store.add(kind, [{"id": NOBODY, **fields}])
+
 
 def make(key: str | None = "tp_live_sandbox_full", **options: Any) -> Api:
     """A caller of a sandbox that stands at NOW."""

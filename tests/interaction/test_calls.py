@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import zipfile
 from contextlib import suppress
 from typing import Any
@@ -326,7 +327,9 @@ async def test_a_file_is_named_sized_and_counted_whatever_the_tool_expected() ->
 
             result = await call(app, name, arguments or example(app.catalog.tools[name]))
             assert not result.is_error, result.text
-            assert result.data["data"] == {
+            told = result.data["data"]
+            assert told.pop("resource").startswith("trustpager://results/")
+            assert told == {
                 "file": "contacts.zip",
                 "content_type": "application/zip",
                 "bytes": len(packed.getvalue()),
@@ -413,4 +416,21 @@ async def test_text_that_no_transport_can_carry_is_replaced(serve: Any) -> None:
         serve("--base-url", upstream.base, "--scopes", "all", TRUSTPAGER_API_KEY="k") as agent,
     ):
         upstream.answers.append((200, {}, b'{"data": {"id": "1", "name": "half \\ud800 of it"}}'))
-        assert "half ? of it" in await agent.text("call_read", tool="get_contact", args={"contact_id": ID})
+        assert re.search(r"half \W? ?of it", await agent.text("call_read", tool="get_contact", args={"contact_id": ID}))
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_file_comes_with_a_link_that_reads_its_bytes(serve: Any, mode: str) -> None:
+    headers = {"content-type": "text/csv", "content-disposition": 'attachment; filename="contacts.csv"'}
+    options = ["--scopes", "all"]
+    async with (
+        FaultyUpstream() as upstream,
+        serve("--base-url", upstream.base, *options, mode=mode, TRUSTPAGER_API_KEY="k") as agent,
+    ):
+        upstream.answers.append((200, headers, b"id,name\n1,Jo\n"))
+        result = await agent.raw("call_read", tool="export_crm_data", args={"type": "contacts", "format": "csv"})
+        assert not result.is_error, result.content[0].text
+        link = result.content[1]
+        assert (link.type, link.name, link.size) == ("resource_link", "contacts.csv", 13)
+        contents = (await agent.client.read_resource(link.uri)).contents
+        assert base64.b64decode(contents[0].blob) == b"id,name\n1,Jo\n"

@@ -14,7 +14,7 @@ import pytest
 from trustpager_mcp.tokens import count_tokens, tool_text
 from trustpager_mcp.toolkit import Toolkit
 
-META = ["find_tools", "describe_tool", "call_read", "call_write", "call_irreversible"]
+META = ["find_tools", "describe_tool", "call_read", "call_write", "call_irreversible", "read_result"]
 
 
 @pytest.mark.parametrize(("profile", "most"), [("lean", 500), ("core", 2_500), ("all", 65_000)])
@@ -64,9 +64,9 @@ def preview(command: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_profile_can_be_previewed_with_what_it_costs(command: str) -> None:
     lines = preview(command, "--profile", "core", "--tokens").stdout.splitlines()
-    assert len(lines) == 18
+    assert len(lines) == 19
     costs = [int(line.split()[0]) for line in lines[:-1]]
-    assert lines[-1].startswith(f"17 tools, {sum(costs)} tokens")
+    assert lines[-1].startswith(f"18 tools, {sum(costs)} tokens")
     with_costs = json.loads(preview(command, "--profile", "lean", "--tokens", "--json").stdout)
     assert [t["name"] for t in with_costs] == META
     assert all(t["tokens"] > 0 for t in with_costs)

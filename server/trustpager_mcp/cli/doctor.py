@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--searches", is_flag=True, help="List what agents looked for in vain, most frequent first, and check nothing.")
 @connection_options
-def doctor(**options: Any) -> None:
+def doctor(searches: bool, **options: Any) -> None:
     """Check the key, what it may do, and whether the API answers."""
+    if searches:
+        _list_misses()
+        return
     import anyio
 
     app = make_app("all", options)
@@ -35,6 +39,30 @@ def doctor(**options: Any) -> None:
         sys.exit(1)
 
 
+def _search_line() -> str:
+    from ..search.meaning import INSTALL, missing
+
+    if missing():
+        return f"find_tools goes by words; to go by meaning too: {INSTALL}"
+    return "find_tools goes by words and meaning"
+
+
+def _list_misses() -> None:
+    from ..search.misses import read_misses, state_file
+
+    file = state_file()
+    try:
+        misses = read_misses(file)
+    except OSError as error:
+        raise click.ClickException(f"the searches in {file} cannot be read: {error}") from None
+    if not misses:
+        click.echo(f"No search in vain is recorded. `serve` records them in {file} unless --no-record-searches is given.")
+        return
+    click.echo(f"{'times':>5}  {'score':>5}  {'last':25}  request   (from {file})")
+    for miss in misses:
+        click.echo(f"{miss.times:>5}  {miss.score:>5.2f}  {miss.last:25}  {miss.request}")
+
+
 async def _checks(app: App) -> list[tuple[bool, str]]:
     import platform
     import time
@@ -47,6 +75,7 @@ async def _checks(app: App) -> list[tuple[bool, str]]:
         (True, f"trustpager-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}"),
         (True, f"{len(app.catalog.tools)} tools in {len(app.catalog.toolsets)} toolsets"),
     ]
+    lines.append((True, _search_line()))
     if not app.credential.api_key:
         return [*lines, (False, "no API key. Set TRUSTPAGER_API_KEY, or try --sandbox.")]
     lines.append((True, f"key with fingerprint {app.credential.fingerprint}"))

@@ -44,6 +44,7 @@ def connection_options(command: Any) -> Any:
         option("--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Whole base of the API."),
         option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
+        option("--db", help="Keep the workspace of --sandbox in this file. Default: in memory, gone at the end."),
         option("--scopes", callback=split_names, help="Scopes of the key, comma-separated, or `all`. Default: ask the API."),
         option("--read-only", is_flag=True, help="Refuse every tool that changes anything."),
         option("--allow", callback=split_names, help="Only these tools (globs, comma-separated)."),

@@ -49,11 +49,23 @@ _LISTENING = (
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The server's log (http).")
 @option("--redis", help="Redis that replicas share their state in: redis://host:6379/0. Set as a variable (http).")
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
+@option(
+    "--record-searches/--no-record-searches",
+    default=True,
+    show_default=True,
+    help="Keep requests that find_tools found nothing for, for `doctor --searches`.",
+)
 @connection_options
-def serve(transport: str, tools: str, **options: Any) -> None:
+def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> None:
     """Serve the tools to an MCP client."""
+    from ..search.misses import Misses, state_file
+
     listening = {name: options.pop(name) for name in _LISTENING}
     app = make_app(tools, {**options, "credit_period": "day" if transport == "http" else "run"})
+    if app.settings.db:
+        app.open_sandbox()
+    if record_searches:
+        app.misses = Misses(state_file())
     if not app.credential.api_key:
         click.echo("No API key: tools are listed but calls will fail. Set TRUSTPAGER_API_KEY or use --sandbox.", err=True)
     if transport == "stdio":
@@ -99,15 +111,22 @@ def _http_options(given: dict[str, Any]) -> HttpOptions:
 @option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8787, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same workspace.")
-def sandbox(host: str, port: int, seed: int) -> None:
+@click.option("--db", default=":memory:", help="Keep the workspace in this file. Default: in memory, gone at the end.")
+@click.option("--rate-limit", type=click.IntRange(1), help="Requests that a key may send a minute. Default: no limit.")
+def sandbox(host: str, port: int, seed: int, db: str, rate_limit: int | None) -> None:
     """Serve the practice workspace as the TrustPager API."""
     import uvicorn
 
     from ..sandbox.app import create_app
+    from ..sandbox.errors import WorkspaceFileError
 
+    try:
+        app = create_app(seed=seed, database=db, rate_limit=rate_limit)
+    except WorkspaceFileError as error:
+        raise click.ClickException(str(error)) from None
     click.echo(
         f"Sandbox API at http://{host}:{port}/functions/v1/api/v1\n"
         "Keys: tp_live_sandbox_full, tp_live_sandbox_sales, tp_live_sandbox_readonly, tp_live_sandbox_approval\n"
         "Stop with Ctrl-C."
     )
-    uvicorn.run(create_app(seed=seed), host=host, port=port, log_level="warning")
+    uvicorn.run(app, host=host, port=port, log_level="warning")

@@ -23,10 +23,10 @@ __all__ = ["MetaTools", "find_line", "listed"]
 _FIND_SCHEMA = {
     "type": "object",
     "properties": {
-        "query": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "query": {"type": ["string", "array"], "items": {"type": "string"}},
         "toolset": {"type": "string"},
         "effect": {"type": "string", "enum": ["read", "write", "irreversible"]},
-        "include_unavailable": {"type": "boolean", "description": "also what this key lacks a scope for"},
+        "include_unavailable": {"type": "boolean"},
     },
     "required": ["query"],
 }
@@ -47,7 +47,7 @@ _READ_SCHEMA = {
     "type": "object",
     "properties": {
         **_CALL_SCHEMA["properties"],  # type: ignore[dict-item]
-        "fields": {"type": "array", "items": {"type": "string"}, "description": 'fields to show; ["all"] for every one'},
+        "fields": {"type": "array", "items": {"type": "string"}, "description": '["all"]: every one'},
     },
     "required": ["tool"],
 }
@@ -61,15 +61,14 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
         _tool(
             "find_tools",
             "Find tools",
-            "Find TrustPager CRM tools by what you want to do. Answers with signatures to call through call_read, "
-            f"call_write or call_irreversible. Toolsets: {index}.",
+            f"Find CRM tools by what you want to do: signatures for call_read, call_write, call_irreversible. Toolsets: {index}.",
             _FIND_SCHEMA,
             "read",
         ),
         _tool(
             "describe_tool",
             "Describe tool",
-            "Every argument of one tool, its rules and an example; for what a signature leaves open.",
+            "Every argument of one tool, its rules and an example.",
             _DESCRIBE_SCHEMA,
             "read",
         ),
@@ -77,7 +76,7 @@ def listed(registry: Registry) -> list[dict[str, Any]]:
     texts: dict[Effect, str] = {
         "read": "Run a read tool.",
         "write": "Run a write tool (changes that can be undone).",
-        "irreversible": "Run an irreversible tool (deletes, sends to people, spends).",
+        "irreversible": "Run an irreversible tool (deletes, sends, spends).",
     }
     for effect, name in EXECUTORS.items():
         if effect in effects:

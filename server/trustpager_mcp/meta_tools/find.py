@@ -12,7 +12,7 @@ from ..definitions import Effect, Tool
 from ..dispatcher import Result
 from ..profiles import used_toolsets
 from ..registry import Policy, Registry
-from ..search import Hit, SearchIndex
+from ..search import NOTHING, Hit, SearchIndex
 from ..signatures import signature
 from .arguments import choice, flag, only, texts
 
@@ -83,7 +83,7 @@ def _hits(index: SearchIndex, registry: Registry, query: str, wanted: _Filter, m
     """The hits worth a line: few when the first is clearly the best."""
     found = index.search(query, _POOL if wanted.is_set else most)
     fitting = [h for h in found if wanted.admits(registry, h.tool)][:most]
-    if not fitting:
+    if not fitting or found[0].score < NOTHING:
         return []
     least = fitting[0].score * _WORTH_A_LINE
     return [h for i, h in enumerate(fitting) if i < _FEWEST_LINES or h.score >= least]

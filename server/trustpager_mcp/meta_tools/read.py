@@ -16,7 +16,7 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "handle": {"type": "string"},
         "rows": {"type": "string"},
-        "fields": {"type": "array", "items": {"type": "string"}},
+        "fields": {"type": "string"},
         "filter": {"type": "string"},
         "search": {"type": "string"},
         "text_of": {"type": "string"},

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from .approval import view
 from .checks import moment
 from .errors import ApiError, invalid
+from .inbound import receive
 from .store import Record
 from .workspace import Workspace
 
@@ -48,6 +50,9 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             return 200, {"faults": []}
         case ("GET", "outbox"):
             return 200, {"outbox": list(workspace.world.outbox)}
+        case ("POST", "inbound"):
+            with workspace.store.transaction():
+                return 201, {"message": receive(workspace.world, body)}
         case ("GET", "requests"):
             return 200, {"requests": list(workspace.requests)}
         case ("GET", "field-changes"):
@@ -58,7 +63,15 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
                 raise invalid("scopes must be a list of strings", field="scopes")
             return 201, {"key": workspace.keys.create(scopes, bool(body.get("approval")))}
         case ("GET", "approvals"):
-            return 200, {"approvals": workspace.store.all("approval")}
+            return 200, {"approvals": [view(a) for a in workspace.store.all("approval")]}
+        case ("GET", "rate-limit"):
+            return 200, {"per_minute": workspace.rate_limit.per_minute}
+        case ("POST", "rate-limit"):
+            per_minute = body.get("per_minute")
+            if per_minute is not None and (isinstance(per_minute, bool) or not isinstance(per_minute, int) or per_minute < 1):
+                raise invalid("per_minute must be a whole number from 1, or null for no limit", field="per_minute")
+            workspace.rate_limit.set(per_minute)
+            return 200, {"per_minute": per_minute}
         case ("GET", "credits"):
             return 200, {"balance": workspace.world.balance}
         case ("POST", "credits"):
@@ -80,5 +93,6 @@ def _move_clock(workspace: Workspace, body: Record) -> None:
         else:
             raise ValueError(body)
         workspace.clock.iso()
+        workspace.keep_clock()
     except (ValueError, OverflowError):
         raise invalid('give {"advance_seconds": n} or {"now": "2026-03-31T09:00:00Z"}') from None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -18,24 +20,42 @@ from .admin import check_local, control
 from .engine import Answer
 from .errors import ApiError, invalid
 from .faults import strike
+from .public import public_answer
+from .uploads import form, is_multipart, shown
+from .webhook_delivery import deliver
 from .workspace import Workspace
 
 _log = logging.getLogger(__name__)
 API = "/functions/v1/api/v1"
 _FUNCTIONS = "/functions/v1"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_MAX_BODY = 4 * 1024 * 1024
+# Room for what the reference allows in one body: a file of 50 MB as base64.
+_MAX_BODY = 72 * 1024 * 1024
 
 
-def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = None) -> Starlette:
+def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = None, rate_limit: int | None = None) -> Starlette:
     """A sandbox with a seeded workspace; the same seed and `now` make the same one.
 
-    `database` may name a file: a workspace that it already holds is opened as it is.
+    `database` may name a file: a workspace that it already holds is opened as it is. `rate_limit` is in requests a minute
+    per caller. Raises WorkspaceFileError when the file cannot be used.
     """
-    workspace = Workspace(seed, database, now)
+    workspace = Workspace(seed, database, now, rate_limit)
 
     async def api(request: Request) -> Response:
-        return await _api(workspace, request)
+        response = await _api(workspace, request)
+        response.background = BackgroundTask(deliver, workspace.world)
+        return response
+
+    async def public(request: Request) -> Response:
+        request_id = str(uuid4())
+        try:
+            workspace.run_due()
+            answer = public_answer(workspace.world, request.method, request.path_params["path"], await _json(request))
+            response = _response(answer, request_id)
+        except ApiError as error:
+            response = _error(error, request_id)
+        response.background = BackgroundTask(deliver, workspace.world)
+        return response
 
     async def admin(request: Request) -> Response:
         request_id = str(uuid4())
@@ -47,7 +67,7 @@ def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = N
             status, data = control(workspace, request.method, request.path_params["name"], body)
         except ApiError as error:
             return _error(error, request_id)
-        return JSONResponse(data, status)
+        return JSONResponse(data, status, background=BackgroundTask(deliver, workspace.world))
 
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -57,6 +77,7 @@ def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = N
 
     routes = [
         Route("/__sandbox/{name}", admin, methods=_METHODS),
+        Route("/functions/v1/public/{path:path}", public, methods=["GET", "POST"]),
         Route("/functions/v1/{path:path}", api, methods=_METHODS),
     ]
     app = Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
@@ -84,11 +105,16 @@ async def _api(workspace: Workspace, request: Request) -> Response:
 
 async def _answer(workspace: Workspace, request: Request, path: str, seen: dict[str, Any]) -> Response:
     request_id: str = seen["request_id"]
+    limits: dict[str, str] = {}
     try:
-        key = workspace.keys.authenticate(request.headers.get("authorization"))
-        seen["body"] = body = await _json(request)
-        answer = workspace.call(key, request.method, path, request.query_params.multi_items(), body)
-        return _response(answer, request_id)
+        workspace.world.origin = f"{request.url.scheme}://{request.url.netloc}"
+        key = workspace.authenticate(request.headers.get("authorization"), request.method, path)
+        limits = workspace.rate_limit.take(key.name, workspace.clock.now())
+        body = await form(request, _MAX_BODY) if is_multipart(request) else await _json(request)
+        seen["body"] = shown(body)
+        once = request.headers.get("idempotency-key")
+        answer = workspace.call(key, request.method, path, request.query_params.multi_items(), body, once)
+        return _response(replace(answer, headers={**limits, **answer.headers}), request_id)
     except ApiError as error:
         return _error(error, request_id)
     except Exception:
@@ -97,9 +123,9 @@ async def _answer(workspace: Workspace, request: Request, path: str, seen: dict[
 
 
 def _response(answer: Answer, request_id: str) -> Response:
-    headers = {"x-request-id": request_id}
+    headers = {**answer.headers, "x-request-id": request_id}
     if answer.text is not None:
-        return PlainTextResponse(answer.text, headers=headers)
+        return PlainTextResponse(answer.text, answer.status, headers)
     if answer.file is not None:
         disposition = f'attachment; filename="{answer.file.name}"'
         headers = {**headers, **answer.file.headers, "content-disposition": disposition}
@@ -116,7 +142,9 @@ def _error(error: ApiError, request_id: str) -> Response:
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.details is not None:
         body["details"] = error.details
-    return JSONResponse({"error": {**body, "request_id": request_id}}, error.status, {"x-request-id": request_id})
+    return JSONResponse(
+        {"error": {**body, "request_id": request_id}}, error.status, {**error.headers, "x-request-id": request_id}
+    )
 
 
 async def _json(request: Request) -> Any:

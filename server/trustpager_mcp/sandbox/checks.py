@@ -6,17 +6,27 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from ..definitions import Parameter, Rule, Tool, parameter_schema
-from .errors import invalid
+from .errors import ApiError, invalid
+from .uploads import Upload
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORDS = {
     "string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false", "object": "an object",
     "array": "an array", "null": "null",
 }  # fmt: skip
+# The reference takes the palette bare or under its name.
+_WRAPPABLE = ("replace_tag_palette",)
+# Second spellings of fields that the reference names.
+_SPELLINGS = {"edit_text_with_ai": {"originalText": "text", "editInstructions": "instruction"}}
+# Fields of bodies that the reference takes in the query as well.
+_IN_QUERY_TOO = {"bundle_files": ("response",)}
+# Section types may be written SignerInput or signer_input (reference: POST /document-templates/:id/sections).
+_KEBAB_CASE = {"create_document_template_section": ("type",), "update_document_template_section": ("type",)}
 _DATES = ("date", "datetime", "date_or_datetime")
 
 
@@ -28,6 +38,11 @@ def is_uuid(value: Any) -> bool:
         return bool(UUID(value))
     except ValueError:
         return False
+
+
+def is_email(value: Any) -> bool:
+    """Whether the value is an address with a complete domain."""
+    return isinstance(value, str) and bool(_EMAIL.fullmatch(value))
 
 
 def moment(text: Any) -> datetime | None:
@@ -43,16 +58,32 @@ def moment(text: Any) -> datetime | None:
         return None
 
 
+def _is_zone(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+
+
+def kebab_case(text: str) -> str:
+    """SignerInput and signer_input as signer-input."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", text).replace("_", "-").lower()
+
+
 def _is_date(value: object) -> bool:
     return not isinstance(value, str) or (len(value) == 10 and moment(value) is not None)
 
 
 _FORMATS = FormatChecker(formats=())
 _FORMATS.checks("uuid")(lambda value: not isinstance(value, str) or is_uuid(value))
-_FORMATS.checks("email")(lambda value: not isinstance(value, str) or bool(_EMAIL.fullmatch(value)))
+_FORMATS.checks("email")(lambda value: not isinstance(value, str) or is_email(value))
 _FORMATS.checks("date")(_is_date)
 _FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or moment(value) is not None)
 _FORMATS.checks("uri")(lambda value: not isinstance(value, str) or bool(re.match(r"https?://\S+$", value)))
+
+# Formats whose violation the reference answers with a code of its own, by tool and parameter.
+_CODES = {("create_booking", "email"): "INVALID_EMAIL", ("create_booking", "attendees"): "INVALID_ATTENDEE_EMAIL"}
+_NOT_AN_EMAIL = "must be a valid email"
 
 # Compiled once per parameter; the parameter is kept beside its validator, so that its id stays its own.
 _compiled: dict[int, tuple[Parameter, Draft202012Validator]] = {}
@@ -65,22 +96,37 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
     """
     problems: dict[str, str] = {}
     for parameter in tool.parameters:
-        if parameter.location == "path" and parameter.type == "uuid" and not is_uuid(ids.get(parameter.wire)):
+        is_id = parameter.location == "path" and parameter.type == "uuid" and tool.response != "text"
+        if is_id and not is_uuid(ids.get(parameter.wire)):
             problems[parameter.wire] = "must be a UUID"
-    values = _query_values(tool, query, problems)
+    also = _IN_QUERY_TOO.get(tool.name, ())
+    values = _query_values(tool, [pair for pair in query if pair[0] not in also], problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
     if tool.body == "whole":
+        if tool.name in _WRAPPABLE and isinstance(body, dict) and len(body) == 1:
+            body = body.get(tool.parameters[0].name)
         _judge(next(iter(fields.values())), body, problems)
     else:
-        body = _object(tool, fields, {} if body is None else body, problems)
+        body = {} if body is None else body
+        if also and isinstance(body, dict):
+            body = {**{name: text for name, text in query if name in also}, **body}
+        body = _object(tool, fields, body, problems)
     if problems:
-        first, text = next(iter(problems.items()))
-        raise invalid(f"{first} {text}", fields=problems)
+        raise _refusal(tool, problems)
     if isinstance(body, dict):
         given = {**values, **body}
         for rule in tool.rules:
             _apply(rule, tool, given)
     return values, body
+
+
+def _refusal(tool: Tool, problems: dict[str, str]) -> ApiError:
+    for name, text in problems.items():
+        code = _CODES.get((tool.name, name.split(".")[0]))
+        if code and text == _NOT_AN_EMAIL:
+            return ApiError(400, code, f"{name} {text}, with a complete domain, like name@example.com", {"fields": problems})
+    first, text = next(iter(problems.items()))
+    return invalid(f"{first} {text}", fields=problems)
 
 
 def check_item(tool: Tool, name: str, item: Any) -> None:
@@ -96,11 +142,19 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
         raise invalid("the body must be a JSON object")
     if tool.response == "text":
         return body
+    if spellings := _SPELLINGS.get(tool.name):
+        body = {spellings.get(name, name): value for name, value in body.items()}
     if tool.method == "POST":
-        body = {name: value for name, value in body.items() if value is not None}
+        body = {name: value for name, value in body.items() if value is not None or (name in fields and fields[name].nullable)}
+    for name in _KEBAB_CASE.get(tool.name, ()):
+        if isinstance(body.get(name), str):
+            body = {**body, name: kebab_case(body[name])}
     for name, value in body.items():
         if name not in fields:
             problems[name] = "is not a field of this endpoint"
+        elif isinstance(value, Upload):
+            if tool.body != "multipart":
+                problems[name] = "must not be a file"
         else:
             _judge(fields[name], value, problems)
     problems.update({n: "is required" for n, p in fields.items() if p.required and n not in body})
@@ -116,6 +170,8 @@ def _query_values(tool: Tool, query: list[tuple[str, str]], problems: dict[str, 
             problems[name] = "is not a parameter of this endpoint"
         elif parameter.type == "array":
             values.setdefault(name, []).append(text)
+        elif parameter.type == "any" and name in values:
+            values[name] = [*(values[name] if isinstance(values[name], list) else [values[name]]), text]
         elif text:
             values[name] = _typed(parameter, text)
     for name, value in values.items():
@@ -141,6 +197,9 @@ def _judge(parameter: Parameter, value: Any, problems: dict[str, str]) -> None:
         return
     if parameter.type in _DATES and (moment(value) is None or (parameter.type == "date" and not _is_date(value))):
         problems[parameter.wire] = "must be an ISO 8601 date" + ("" if parameter.type == "date" else " or time")
+        return
+    if parameter.type == "timezone" and not _is_zone(value):
+        problems[parameter.wire] = "must be an IANA time zone, like Australia/Sydney"
         return
     if parameter.type == "csv" and parameter.enum:
         wrong = [part for part in str(value).split(",") if part.strip() not in parameter.enum]

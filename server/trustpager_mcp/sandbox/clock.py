@@ -10,17 +10,26 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """`now()` is UTC; `advance` and `set` move it, `iso` formats it as the API does."""
 
-    def __init__(self, now: str | None = None) -> None:
-        self._offset = timedelta()
+    def __init__(self, now: str | None = None, offset: float = 0.0) -> None:
+        self._offset = timedelta(seconds=offset)
         self._standing: datetime | None = None
         if now:
             self.set(now)
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which the clock is ahead of real time."""
+        return self._offset.total_seconds()
 
     def now(self) -> datetime:
         return self._standing or datetime.now(UTC) + self._offset
 
     def iso(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def later(self, seconds: float) -> str:
+        """The moment that many seconds from now, as the API writes it."""
+        return (self.now() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def advance(self, seconds: float) -> None:
         self._offset += timedelta(seconds=seconds)

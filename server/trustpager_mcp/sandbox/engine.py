@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,8 +66,9 @@ class Answer:
     extra: dict[str, Any] = field(default_factory=dict)
     text: str | None = None
     file: File | None = None
-    events: Iterator[tuple[str, Any]] | None = None
+    events: Iterable[tuple[str, Any]] | None = None
     """Server-sent events: names and data."""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Router:
             own = re.findall(r":(\w+)", tool.path)
             for operation in (tool.operation, *tool.aliases):
                 method, path = operation.split(" ", 1)
-                path = re.sub(r"^https://[^/]+/functions/v1", "", path)
+                path = re.sub(r"^https://[^/]+/functions/v1", "", path).removeprefix("/api/v1")
                 pattern = re.compile(re.sub(r":\w+", "([^/]+)", path) + "$")
                 rank = tuple(segment.startswith(":") for segment in path.split("/"))
                 routes.append((rank, (method, pattern, tuple(own), tool)))
@@ -123,10 +124,14 @@ def page(
     `order` gives each row its place; the cursor holds the place of the last row shown, so that rows which come and go
     between pages neither repeat others nor hide them.
     """
-    limit = call.query.get("limit", DEFAULT_LIMIT)
+    # A list without a limit to ask for comes whole: there would be no way to the rest of it.
+    paged = any(p.wire == "limit" for p in call.tool.parameters)
+    limit = call.query.get("limit", DEFAULT_LIMIT if paged else max(len(rows), 1))
+    if limit < 1:
+        raise invalid("limit must be at least 1", field="limit")
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
-    if (cursor := call.query.get("cursor")) is not None:
+    if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:
         after = _place(call.tool.name, cursor)
         try:
             rest = [pair for pair in placed if pair[0] > after]
@@ -190,7 +195,7 @@ def created_between(record: Record, query: dict[str, Any], field_name: str = "cr
     return (after is None or at > after) and (before is None or at < before)
 
 
-def change(call: Call, kind: str, record: Record, changes: Record) -> Record:
+def change(call: Call | World, kind: str, record: Record, changes: Record) -> Record:
     """PATCH: the changes are stored and every changed field is logged, as the reference's audit does."""
     log = [
         call.fresh({"kind": kind, "record_id": record["id"], "field": k, "before": record.get(k), "after": v})

@@ -8,9 +8,14 @@ from typing import Any
 class ApiError(Exception):
     """An answer with an error status: `{"error": {"code", "message", "details"?, "request_id"}}`."""
 
-    def __init__(self, status: int, code: str, message: str, details: Any = None) -> None:
+    def __init__(self, status: int, code: str, message: str, details: Any = None, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.details = status, code, message, details
+        self.headers = headers or {}
+
+
+class WorkspaceFileError(Exception):
+    """The file that should keep the workspace cannot be used; the message says why and what to do."""
 
 
 def invalid(message: str, **details: Any) -> ApiError:

@@ -65,7 +65,7 @@ class _CoreSeeder(Seeder):
         deals = self._opportunities(contacts, companies, users, stages, products)
         self._activities(deals, contacts)
         self._tasks(deals, users)
-        self._attachments(deals, users)
+        self._attachments(deals)
 
     def _mobile(self) -> str:
         self._phones += 1
@@ -186,6 +186,7 @@ class _CoreSeeder(Seeder):
                 "lead_source": who["source"], "tags": normal_tags(list(tags)), "notes": rng.choice(words.DEAL_NOTES),
                 "metadata": {}, "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
                 "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
+                "won_at": None, "lost_at": None,
             }  # fmt: skip
 
         deals = self.make("opportunity", OPPORTUNITIES, fields)
@@ -266,9 +267,9 @@ class _CoreSeeder(Seeder):
             if task["status"] == "completed":
                 self.store.save("task", {**task, "completed_at": task["created_at"]})
 
-    def _attachments(self, deals: list[Record], users: list[Record]) -> None:
+    def _attachments(self, deals: list[Record]) -> None:
         rng = self.rng
-        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.jpg", "image/jpeg"),
+        kinds = [("document", "site-plan.pdf", "application/pdf"), ("image", "roof.png", "image/png"),
                  ("image", "switchboard.png", "image/png"), ("secure", "id-check.pdf", "application/pdf")]  # fmt: skip
         files = []
         for i in range(24):
@@ -277,8 +278,8 @@ class _CoreSeeder(Seeder):
             files.append(self.record(rng.uniform(1, 200), type=kind, name=f"{i:02d}-{name}", mime_type=mime, file_size=size))
         documents = [self.record(rng.uniform(1, 200), name=f"Proposal {i + 1}", document_type="proposal") for i in range(12)]
         sheets = [self.record(rng.uniform(1, 200), name=f"Measurements {i + 1}") for i in range(8)]
-        self.store.add("file", files)
-        self.store.add("document", documents)
+        self.store.add("file", sorted(files, key=lambda f: f["created_at"]))
+        self.store.add("document", sorted(documents, key=lambda d: d["created_at"]))
         self.store.add("spreadsheet", sheets)
         for link, records in (("file", files), ("document", documents), ("spreadsheet", sheets)):
             pairs: list[_Link] = [(rng.choice(deals)["id"], r["id"], {}) for r in records]
@@ -290,10 +291,4 @@ class _CoreSeeder(Seeder):
                          status=rng.choice(["paid", "sent", "overdue"]), total=round(rng.uniform(400, 15_000), 2))
             for i, d in enumerate(won)
         ]  # fmt: skip
-        orders = [
-            self.record(rng.uniform(1, 150), deal_id=d["id"], title=f"Install: {d['name']}", scheduled_date=self.time(-5)[:10],
-                         status=rng.choice(["Pending", "In Progress", "Complete"]), assigned_to=rng.choice(users)["id"])
-            for d in won[:30]
-        ]  # fmt: skip
         self.store.add("invoice", invoices)
-        self.store.add("work_order", orders)

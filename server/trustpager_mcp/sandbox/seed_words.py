@@ -93,3 +93,4 @@ TASKS = (
     "Call back about the quote", "Send the revised proposal", "Book the site visit", "Order materials", "Chase the deposit",
     "Check council approval", "Ask for a review", "Confirm the install date", "Update the address", "Prepare the handover pack",
 )  # fmt: skip
+ACCESS = ("Side gate, code 4103", "Ring first", "Key at reception", "Dog in the yard", "Roof by ladder only")

@@ -12,7 +12,10 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from .errors import WorkspaceFileError
 
 Record = dict[str, Any]
 Link = tuple[str, str, dict[str, Any]]
@@ -24,7 +27,10 @@ CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind 
 CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind, seq);
 CREATE TABLE IF NOT EXISTS links (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
                                   data TEXT NOT NULL DEFAULT '{}', UNIQUE (kind, a, b));
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+# "TPsb": marks a file as a workspace of this sandbox, so that no other program's database is ever written to.
+_APPLICATION = 0x54507362
 _LINK = """
 INSERT INTO links (kind, a, b, data) VALUES (?, ?, ?, ?) ON CONFLICT (kind, a, b) DO UPDATE SET data = excluded.data
 """
@@ -42,12 +48,15 @@ class _Links:
 
 
 class Store:
-    """Documents and links, safe to share between threads."""
+    """Documents and links, safe to share between threads.
+
+    A file belongs to one process at a time, since what was read is kept; what was committed survives the process
+    however it ends. Raises WorkspaceFileError when the file cannot be used.
+    """
 
     def __init__(self, database: str = ":memory:") -> None:
-        self._connection = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
-        weakref.finalize(self, self._connection.close)
-        self._connection.executescript(_TABLES)
+        self._connection = _open(database)
+        self.close = weakref.finalize(self, self._connection.close)
         self._lock = threading.RLock()
         self._depth = 0
         self._forget()
@@ -77,6 +86,33 @@ class Store:
             finally:
                 self._depth -= 1
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A part of a transaction that may fail alone: when an exception leaves the block, nothing of it stays."""
+        with self.transaction():
+            name, written = f"attempt_{self._depth}", self._connection.total_changes
+            self._connection.execute(f"SAVEPOINT {name}")
+            try:
+                yield
+            except BaseException:
+                if self._connection.total_changes > written:
+                    self._connection.execute(f"ROLLBACK TO {name}")
+                    self._forget()
+                raise
+            finally:
+                self._connection.execute(f"RELEASE {name}")
+
+    def state(self, name: str) -> Any:
+        """What was kept under a name beside the records (clock, seed); None when nothing was."""
+        with self._lock:
+            row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+            return json.loads(row[0]) if row else None
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value beside the records."""
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)", (name, json.dumps(value)))
+
     def is_empty(self) -> bool:
         """Whether nothing was ever stored (a database file may hold a workspace from an earlier run)."""
         return self._connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -84,7 +120,7 @@ class Store:
     def clear(self) -> None:
         """Start from an empty workspace."""
         with self.transaction():
-            for table in ("records", "links", "sqlite_sequence"):
+            for table in ("records", "links", "state", "sqlite_sequence"):
                 self._connection.execute(f"DELETE FROM {table}")
             self._forget()
 
@@ -124,11 +160,11 @@ class Store:
             self._drop_indexes(kind)
             return known
 
-    def all(self, kind: str, **equal: Any) -> list[Record]:
+    def all(self, kind: str, /, **equal: Any) -> list[Record]:
         """Records of a kind whose fields equal the given values, newest first."""
         return [r for _, r in self.numbered(kind, **equal)]
 
-    def numbered(self, kind: str, **equal: Any) -> list[tuple[int, Record]]:
+    def numbered(self, kind: str, /, **equal: Any) -> list[tuple[int, Record]]:
         """Like `all`, each with its sequence number, which orders pages stably."""
         with self._lock:
             rows = self._rows(kind)
@@ -194,3 +230,42 @@ class Store:
             rows = self._connection.execute("SELECT a, b, data FROM links WHERE kind = ? ORDER BY seq", (kind,))
             self._links[kind] = _Links(rows)
         return self._links[kind]
+
+
+def _open(database: str) -> sqlite3.Connection:
+    """The connection to a workspace, its tables made where they are missing."""
+    where = "in memory" if database == ":memory:" else f"in the file {database}"
+    try:
+        connection = sqlite3.connect(database, check_same_thread=False, isolation_level=None, timeout=1.0)
+        try:
+            if database != ":memory:":
+                _own(connection, database)
+            connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    except sqlite3.Error as error:
+        raise WorkspaceFileError(f"no workspace can be kept {where}: {_reason(database, error)}") from None
+
+
+def _own(connection: sqlite3.Connection, database: str) -> None:
+    """Take the file for this process alone, as a write-ahead log: a commit outlives a killed process and costs no fsync."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if found != _APPLICATION and (found or tables):
+        raise WorkspaceFileError(f"the file {database} is a database of another program; name another file for the workspace")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute("COMMIT")
+
+
+def _reason(database: str, error: sqlite3.Error) -> str:
+    if "locked" in str(error):
+        return "another process has it open; stop that one or name another file"
+    if not Path(database).absolute().parent.is_dir():
+        return f"the folder {Path(database).absolute().parent} does not exist"
+    return f"{error}; name a new file or one that the sandbox made"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,12 +13,26 @@ from .errors import ApiError
 from .store import Record, Store
 
 if TYPE_CHECKING:
+    from ..definitions import Tool
     from .auth import Key
     from .engine import Answer
 
 START_CREDITS = 10_000.0
 _MOST_RUNS = 100_000
 Run = Callable[["str", "Key", dict[str, str], dict[str, Any], Any], "Answer"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, named as the automations' trigger types are; `data` is what a trigger hands on."""
+
+    name: str
+    data: Record
+    skip_actions: tuple[str, ...] = ()
+    """Automation actions that the caller does not want (skip_action_ids)."""
+
+
+Listener = Callable[["World", Event], None]
 
 
 @dataclass
@@ -28,7 +42,14 @@ class World:
     store: Store
     clock: Clock
     run: Run
-    outbox: list[Record] = field(default_factory=list)
+    system: Key
+    """The rights of what the workspace does by itself: every scope."""
+    listeners: tuple[Listener, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    """What the API can do, for those endpoints that speak about the others (_meta/tools, Evie, proposals)."""
+
+    origin: str = "http://sandbox.local"
+    """Scheme and host under which the last caller reached the sandbox: its own links begin with it."""
 
     def fresh(self, fields: Record) -> Record:
         """A new record: id and times set."""
@@ -38,8 +59,18 @@ class World:
     def send(self, channel: str, to: str, **content: Any) -> Record:
         """Put a message, call or post into the outbox: what would have left the workspace (channel: email, sms, call, ...)."""
         message = {"id": str(uuid4()), "channel": channel, "to": to, **content, "sent_at": self.clock.iso()}
-        self.outbox.append(message)
+        self.store.add("outbox", [message])
         return message
+
+    @property
+    def outbox(self) -> list[Record]:
+        """All that was sent, oldest first."""
+        return self.store.all("outbox")[::-1]
+
+    def emit(self, name: str, data: Record, skip_actions: tuple[str, ...] = ()) -> None:
+        """Tell the groups that listen (automations, webhooks) what happened."""
+        for listener in self.listeners:
+            listener(self, Event(name, data, skip_actions))
 
     @property
     def balance(self) -> float:
@@ -75,6 +106,18 @@ class Job:
 
     due: Callable[[World], str | None]
     run: Callable[[World], None]
+
+
+def earliest(world: World, kind: str, name: str = "due_at", **equal: Any) -> str | None:
+    """The earliest time that a field of the kind's records holds: what a job's `due` answers."""
+    return min((r[name] for r in world.store.all(kind, **equal) if r.get(name)), default=None)
+
+
+def take_due(world: World, kind: str, name: str = "due_at", **equal: Any) -> list[Record]:
+    """The kind's records whose time has come, in its order."""
+    now = world.clock.now()
+    due = [r for r in world.store.all(kind, **equal) if r.get(name) and _moment(r[name]) <= now]
+    return sorted(due, key=lambda r: _moment(r[name]))
 
 
 def run_due(world: World, jobs: tuple[Job, ...]) -> int:

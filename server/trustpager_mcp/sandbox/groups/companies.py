@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import crm_events
 from ..engine import Answer, Call, Handler, bulk, bulk_create, change, clear_references, contains, everything, page
 from ..errors import invalid
 from ..phones import check_phones
@@ -28,7 +29,15 @@ def create_one(call: Call, fields: Record) -> Record:
         raise invalid("name is required", field="name")
     record = call.fresh({**dict.fromkeys(_WRITABLE), "metadata": {}, **_checked(fields)})
     call.store.add("company", [record])
-    return record
+    crm_events.created(call, "company", record)
+    return call.store.get("company", record["id"]) or record
+
+
+def _update(call: Call) -> Answer:
+    before = call.must("company")
+    after = change(call, "company", before, _checked(call.body))
+    crm_events.updated(call, "company", before, after)
+    return Answer(call.must("company"))
 
 
 def _list(call: Call) -> Answer:
@@ -62,7 +71,7 @@ HANDLERS: dict[str, Handler] = {
     "list_companies": _list,
     "get_company": lambda c: Answer(c.must("company")),
     "create_company": lambda c: Answer(create_one(c, c.body), status=201),
-    "update_company": lambda c: Answer(change(c, "company", c.must("company"), _checked(c.body))),
+    "update_company": _update,
     "delete_company": _delete,
     "search_companies": _search,
     "list_company_contacts": _contacts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
+from .. import crm_events
 from ..engine import (
     Answer,
     Call,
@@ -80,7 +81,8 @@ def create_one(call: Call, fields: Record) -> Record:
     opted_in = {"email_unsubscribed": False, "sms_unsubscribed": False}
     record = call.fresh({**defaults, **opted_in, **_checked(fields)})
     call.store.add("contact", [record])
-    return view(record)
+    crm_events.created(call, "contact", record)
+    return view(call.store.get("contact", record["id"]) or record)
 
 
 def _list(call: Call) -> Answer:
@@ -96,6 +98,13 @@ def _list(call: Call) -> Answer:
         and created_between(r, q)
     ]
     return page(call, rows, lambda r: _expanded(call, r))
+
+
+def _update(call: Call) -> Answer:
+    before = call.must("contact")
+    after = change(call, "contact", before, _checked(call.body))
+    crm_events.updated(call, "contact", before, after)
+    return Answer(view(call.must("contact")))
 
 
 def _get(call: Call) -> Answer:
@@ -170,7 +179,7 @@ HANDLERS: dict[str, Handler] = {
     "list_contacts": _list,
     "get_contact": _get,
     "create_contact": lambda c: Answer(create_one(c, c.body), status=201),
-    "update_contact": lambda c: Answer(view(change(c, "contact", c.must("contact"), _checked(c.body)))),
+    "update_contact": _update,
     "delete_contact": _delete,
     "search_contacts": _search,
     "list_contact_opportunities": lambda c: everything(opportunities.of_contact(c, c.must("contact")["id"])),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import crm_events
+from ..custom_fields import with_defaults
 from ..engine import (
     Answer,
     Call,
@@ -105,6 +107,15 @@ def _checked(call: Call, fields: Record) -> Record:
     return cleaned
 
 
+def _closing(call: Call, before: str, changes: Record) -> Record:
+    """When a status that changes won or lost the opportunity; an open one is neither."""
+    status = changes.get("status", before)
+    if status == before:
+        return {}
+    now = call.clock.iso()
+    return {"won_at": now if status == "won" else None, "lost_at": now if status == "lost" else None}
+
+
 def create_one(call: Call, fields: Record) -> Record:
     """One new opportunity, checked and placed if it says where. Raises VALIDATION_ERROR."""
     if not isinstance(fields.get("name"), str):
@@ -113,20 +124,24 @@ def create_one(call: Call, fields: Record) -> Record:
         raise invalid(f"unknown fields: {', '.join(sorted(unknown))}")
     pipeline_id, stage_id = fields.get("pipeline_id"), fields.get("stage_id")
     if pipeline_id or stage_id:
-        _check_stage(call, pipeline_id, stage_id)
+        check_stage(call, pipeline_id, stage_id)
     defaults: Record = {
         **dict.fromkeys(_WRITABLE), "status": "open", "value": None, "currency": "AUD", "tags": [], "metadata": {},
         "primary_referrer_contact_id": None, "primary_referrer_category": None, "last_activity_at": None,
+        "won_at": None, "lost_at": None,
     }  # fmt: skip
-    record = call.fresh({**defaults, **_checked(call, fields)})
+    checked = _checked(call, fields)
+    record = call.fresh({**defaults, **checked, **_closing(call, "open", checked)})
+    record["metadata"] = with_defaults(call.world, None, record)
     call.store.add("opportunity", [record])
     if pipeline_id and stage_id:
         place(call, record["id"], pipeline_id, stage_id, 0)
-    return view(call, record)
+    crm_events.created(call, "opportunity", record)
+    return view(call, call.store.get("opportunity", record["id"]) or record)
 
 
-def _check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
-    """A stage must belong to its pipeline (reference: move, bulk-move)."""
+def check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
+    """Raise VALIDATION_ERROR unless the stage belongs to the pipeline (reference: move, bulk-move)."""
     if not pipeline_id or not stage_id:
         raise invalid("pipeline_id and stage_id go together", field="stage_id")
     call.reference("pipeline", pipeline_id, "pipeline_id")
@@ -146,27 +161,32 @@ def _move_one(call: Call, opportunity_id: str) -> bool:
     if record is None:
         return False
     pipeline_id = call.body["pipeline_id"]
-    cards = [p for p, _ in call.store.linked("card", opportunity_id)]
+    cards = {p: card["stage_id"] for p, card in call.store.linked("card", opportunity_id)}
     if pipeline_id not in cards and cards:
         # One card goes: from another pipeline to this one. Further placements stay where they are.
-        call.store.unlink("card", opportunity_id, cards[0])
+        call.store.unlink("card", opportunity_id, next(iter(cards)))
     place(call, opportunity_id, pipeline_id, call.body["stage_id"], call.body.get("position") or 0)
-    call.store.save("opportunity", {**record, "updated_at": call.clock.iso()})
+    moved = {**record, "updated_at": call.clock.iso()}
+    call.store.save("opportunity", moved)
+    crm_events.stage_changed(call, moved, pipeline_id, call.body["stage_id"], cards.get(pipeline_id))
     return True
 
 
 def _placed(call: Call, keep_others: bool) -> Answer:
     record = call.must("opportunity")
-    _check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
+    check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
     if keep_others:
-        place(call, record["id"], call.body["pipeline_id"], call.body["stage_id"], call.body.get("position") or 0)
+        pipeline_id, stage_id = call.body["pipeline_id"], call.body["stage_id"]
+        before = dict(call.store.linked("card", record["id"])).get(pipeline_id, {}).get("stage_id")
+        place(call, record["id"], pipeline_id, stage_id, call.body.get("position") or 0)
+        crm_events.stage_changed(call, record, pipeline_id, stage_id, before)
     else:
         _move_one(call, record["id"])
     return Answer(view(call, call.must("opportunity")))
 
 
 def _bulk_move(call: Call) -> Answer:
-    _check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
+    check_stage(call, call.body["pipeline_id"], call.body["stage_id"])
     return bulk(call, lambda i: _move_one(call, i), "moved")
 
 
@@ -227,7 +247,12 @@ def _search(call: Call) -> Answer:
 
 
 def _update(call: Call) -> Answer:
-    return Answer(view(call, change(call, "opportunity", call.must("opportunity"), _checked(call, call.body))))
+    before = call.must("opportunity")
+    changes = _checked(call, call.body)
+    changes = {**changes, "metadata": with_defaults(call.world, before, {**before, **changes})}
+    after = change(call, "opportunity", before, {**changes, **_closing(call, before["status"], changes)})
+    crm_events.updated(call, "opportunity", before, after)
+    return Answer(view(call, call.must("opportunity")))
 
 
 HANDLERS: dict[str, Handler] = {

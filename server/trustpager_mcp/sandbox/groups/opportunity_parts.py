@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, change, everything
-from ..errors import ApiError, forbidden, invalid
+from .. import stored_files
+from ..engine import Answer, Call, Handler, change, clear_references, everything
+from ..errors import ApiError, forbidden, invalid, not_found
 from ..store import Record
-from . import activities, contacts, tasks
+from . import activities, contacts, files, tasks, work_orders
 
 _COST_FIELDS = ("label", "unit_cost", "quantity", "currency", "supplier_id", "supplier_product_id")
 # attachment tool suffix: (path name of the id, kind of record, needs this file type)
@@ -67,6 +68,7 @@ def _remove_product(call: Call) -> Answer:
     line = _line(call)
     for cost in call.store.all("opportunity_product_cost", opportunity_product_id=line["id"]):
         call.store.delete("opportunity_product_cost", cost["id"])
+    clear_references(call, line["id"], ("work_order", "deal_product_id"))
     call.store.delete("opportunity_product", line["id"])
     return Answer(status=204)
 
@@ -117,9 +119,21 @@ def _people(call: Call) -> Answer:
     return everything([contacts.view(p) for p in found if p])
 
 
+def _found(call: Call, kind: str, record_id: str) -> Record | None:
+    """The attached record; files and the library's documents are found under either name, as one of them may be both."""
+    if kind not in ("file", "document"):
+        return call.store.get(kind, record_id)
+    record = stored_files.find(call.store, record_id)
+    if record is None or (kind == "document" and stored_files.type_of(record) != "document"):
+        return None
+    return files.view(call.world, record)
+
+
 def _attach(link: str, path_name: str, kind: str, file_type: str | None = None) -> Handler:
     def handler(call: Call) -> Answer:
-        opportunity, other = call.must("opportunity"), call.must(kind, call.ids[path_name])
+        opportunity, other = call.must("opportunity"), _found(call, kind, call.ids[path_name])
+        if other is None:
+            raise not_found(kind, call.ids[path_name])
         if file_type and other.get("type") != file_type:
             raise invalid(f"{other['id']} is a file of type {other.get('type')}, not {file_type}", field=path_name)
         call.store.link(link, opportunity["id"], other["id"])
@@ -140,7 +154,7 @@ def _detach(link: str, path_name: str, kind: str = "", file_type: str | None = N
 
 def _attached(link: str, kind: str, file_type: str | None = None) -> Handler:
     def handler(call: Call) -> Answer:
-        found = (call.store.get(kind, b) for b, _ in call.store.linked(link, call.must("opportunity")["id"]))
+        found = (_found(call, kind, b) for b, _ in call.store.linked(link, call.must("opportunity")["id"]))
         return everything([r for r in found if r and (file_type is None or r.get("type") == file_type)])
 
     return handler
@@ -175,7 +189,7 @@ HANDLERS: dict[str, Handler] = {
     "unassign_opportunity_user": _detach("opportunity_user", "userId"),
     "list_opportunity_activities": lambda c: everything(activities.of(c, "deal_id", c.must("opportunity")["id"])),
     "list_opportunity_tasks": lambda c: everything(tasks.of(c, "deal_id", c.must("opportunity")["id"])),
-    "list_opportunity_work_orders": lambda c: everything(c.store.all("work_order", deal_id=c.must("opportunity")["id"])),
+    "list_opportunity_work_orders": lambda c: everything(work_orders.of(c, c.must("opportunity")["id"])),
     "list_opportunity_invoices": lambda c: everything(c.store.all("invoice", trustpager_deal_id=c.must("opportunity")["id"])),
     **_attachment_handlers(),
 }

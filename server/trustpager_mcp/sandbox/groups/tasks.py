@@ -16,6 +16,10 @@ def of(call: Call, link: str, record_id: str) -> list[Record]:
     return sorted(call.store.all("task", **{link: record_id}), key=lambda t: t["position"])
 
 
+def _place(sequence: int, task: Record) -> tuple[int, int]:
+    return task["position"], -sequence
+
+
 def _due_within(task: Record, query: Record) -> bool:
     after, before, due = moment(query.get("due_after")), moment(query.get("due_before")), moment(task.get("due_date"))
     if due is None:
@@ -29,7 +33,7 @@ def _list(call: Call) -> Answer:
     rows = [(n, t) for n, t in rows if _due_within(t, q)]
     if "search" in q:
         rows = [(n, t) for n, t in rows if contains(t, q["search"], "title", "description")]
-    return page(call, rows, order=lambda sequence, task: (task["position"], -sequence))
+    return page(call, rows, order=_place)
 
 
 def _checked(call: Call, fields: Record) -> Record:
@@ -39,9 +43,7 @@ def _checked(call: Call, fields: Record) -> Record:
 
 
 def _create(call: Call) -> Answer:
-    """A new task stands first: the others move down one."""
-    for other in call.store.all("task"):
-        call.store.save("task", {**other, "position": other["position"] + 1})
+    """A new task stands first: of those at one position the newest leads."""
     defaults = {
         "description": None, "status": "pending", "priority": "medium", "due_date": None, "assigned_to": None, "deal_id": None,
         "contact_id": None, "category_id": None, "position": 0, "completed_at": None,
@@ -74,9 +76,12 @@ def _reorder(call: Call) -> Answer:
     found = [call.store.get("task", task_id) for task_id in order]
     if missing := [i for i, task in zip(order, found, strict=True) if task is None]:
         raise invalid(f"order names tasks that do not exist: {', '.join(missing[:3])}", field="order")
-    tasks = [task for task in found if task]
-    for place, task in zip(sorted(t["position"] for t in tasks), tasks, strict=True):
-        call.store.save("task", {**task, "position": place})
+    everyone = sorted(call.store.numbered("task"), key=lambda row: _place(*row))
+    held = iter(order)
+    new = [next(held) if task["id"] in order else task["id"] for _, task in everyone]
+    for position, task_id in enumerate(new):
+        if (task := call.must("task", task_id))["position"] != position:
+            call.store.save("task", {**task, "position": position})
     return Answer({"reordered": len(order)})
 
 

@@ -1,0 +1,1 @@
+"""What automations do when something happens: conditions, templates, actions, runs."""

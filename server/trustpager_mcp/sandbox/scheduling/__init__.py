@@ -1,0 +1,1 @@
+"""Appointments: free slots, bookings, and the notices that go with them."""

@@ -1,0 +1,302 @@
+"""The index of one registry, and how a request is ranked against it."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import mul
+
+from ..definitions import Tool
+from ..registry import Registry
+from .documents import FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .lexicon import lexicon
+from .meaning import Meaning, meaning_of
+from .misses import Misses
+from .spelling import Speller
+from .text import STOP, stem, words
+
+_B = 0.6
+_K = 2.0
+_FAMILY_SHARE = 0.3
+WEIGHTS = {
+    "stems": 0.206,  # the rarer words of the request that the tool says, by field
+    "families": 0.9,  # the same for what the words mean
+    "plain": 0.562,  # every word as it is said, function words too: "who owes us" is a way of asking
+    "covered": 0.198,  # its name speaks of what the request speaks of
+    "first_verb": 0.085,  # it does what the request says first
+    "both": 0.085,  # it does it, and to that thing
+    "exact": 0.3,  # its name says all of the request, and nothing else
+    "wrong_verb": -0.092,
+    "wrong_irreversible": -0.08,
+    "bare_irreversible": -0.08,
+    "bare_list": 0.035,
+    "single_list": -0.063,
+    "question_write": -0.201,
+}
+"""What counts for and against a tool: fitted by bench/search/fit.py, but for the two on irreversible tools and `exact`."""
+FEATURES = tuple(WEIGHTS)
+_COLUMN = {name: number for number, name in enumerate(FEATURES)}
+_PLAIN, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "covered", "exact"))
+# With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
+_MEANING, _UNRELATED = 0.5, 0.3
+# From this share of a tool's sentences on, the verb that begins them is what the tool does.
+_SURE = 0.25
+# How many tools the meaning alone may bring in.
+_NEAREST = 30
+# How many tools, best by texts alone, are compared by name and verb.
+_CANDIDATES = 150
+_QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found tool; a higher `score` is better: from about 1 it is sure, under 0.5 a guess."""
+
+    tool: Tool
+    score: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of the search are on; all of them but for measuring what each adds."""
+
+    intents: bool = True
+    lexicon: bool = True
+    spelling: bool = True
+    names: bool = True
+    verbs: bool = True
+    meaning: bool = True
+
+
+class SearchIndex:
+    """The visible tools of one registry, indexed on first use; safe to share between threads."""
+
+    def __init__(self, registry: Registry, parts: Parts | None = None, misses: Misses | None = None) -> None:
+        self._registry = registry
+        self._parts = parts or Parts()
+        self._misses = misses
+        self._index: _Index | None = None
+        self._lock = threading.Lock()
+
+    def search(self, query: str, limit: int = 6) -> list[Hit]:
+        """The tools that fit the request best, best first; never empty while the registry holds a tool."""
+        hits = self.index().search(query, limit)
+        if self._misses is not None:
+            self._misses.note(query, hits[0].score if hits else 0.0)
+        return hits
+
+    def index(self) -> _Index:
+        """The index itself, made now if it was not yet."""
+        if self._index is None:
+            with self._lock:
+                if self._index is None:
+                    self._index = _Index(self._registry, self._parts)
+        return self._index
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the index understands it: weighted stems and families, and whether it asks or orders."""
+
+    stems: Bag
+    families: Bag
+    verbs: dict[str, float]
+    first_verb: frozenset[str]
+    meanings: dict[str, frozenset[str]]
+    question: bool
+    plural: bool
+    plain: tuple[str, ...]
+
+
+class _Index:
+    def __init__(self, registry: Registry, parts: Parts) -> None:
+        self._parts = parts
+        self._lexicon = lexicon() if parts.lexicon else None
+        self.documents = [document(registry.catalog, t, self._lexicon, parts.intents) for t in registry.visible.values()]
+        count = len(self.documents)
+        held: dict[str, int] = defaultdict(int)
+        for d in self.documents:
+            for token in {t for f in d.fields.values() for t in f}:
+                held[token] += 1
+        self._idf = {t: min(4.5, math.log(1 + (count - n + 0.5) / (n + 0.5))) for t, n in held.items()}
+        self._unknown_idf = 4.5
+        self._postings = self._field_postings()
+        self._plain, self._plain_idf = self._plain_postings()
+        known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
+        self._speller = Speller(known)
+        self._meaning = meaning_of(registry.catalog) if parts.meaning else None
+
+    def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
+        """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
+        average = {
+            f: sum(sum(d.fields[f].values()) for d in self.documents) / max(len(self.documents), 1) or 1.0 for f in FIELD_WEIGHTS
+        }
+        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for number, d in enumerate(self.documents):
+            total: Bag = {}
+            for field, weight in FIELD_WEIGHTS.items():
+                tokens = d.fields[field]
+                length = 1 - _B + _B * sum(tokens.values()) / average[field]
+                for token, times in tokens.items():
+                    total[token] = total.get(token, 0.0) + weight * times / length
+            for token, times in total.items():
+                postings[token].append((number, times / (_K + times)))
+        return postings
+
+    def _plain_postings(self) -> tuple[dict[str, list[tuple[int, float]]], Bag]:
+        """Every word as it is said, function words too: "who owes us" and "when did we" are ways of asking."""
+        lengths = [d.plain.total() for d in self.documents]
+        average = sum(lengths) / max(len(lengths), 1) or 1.0
+        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for number, (d, length) in enumerate(zip(self.documents, lengths, strict=True)):
+            for token, times in d.plain.items():
+                postings[token].append((number, times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / average))))
+        count = len(lengths)
+        return postings, {t: math.log(1 + (count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in postings.items()}
+
+    def _weighted(self, tokens: Bag) -> Bag:
+        return {t: w * self._idf.get(t, self._unknown_idf) for t, w in tokens.items()}
+
+    def understand(self, query: str) -> Request:
+        """The request's tokens, misspelt words as what they probably are."""
+        text = words(query)
+        sure: list[str] = []
+        guesses: Bag = {}
+        for word in text:
+            if not self._parts.spelling or self._speller.knows(word) or stem(word) in self._idf:
+                sure.append(word)
+            elif halves := self._speller.split(word):
+                sure.extend(halves)
+            elif near := self._speller.suggest(word):
+                guesses.update((stem(w), weight / len(near) ** 0.5) for w, weight in near.items())
+                sure.append(next(iter(near)))
+            else:
+                sure.append(word)
+        if self._parts.spelling:
+            sure += [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
+        stems, families = stems_and_families(sure, self._lexicon)
+        stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
+        verbs = {f: w for f, w in families.items() if f[0] == "V"}
+        first = self._lexicon.first_verb([stem(w) for w in sure]) if self._lexicon else {}
+        return Request(
+            self._weighted(stems),
+            self._weighted(families),
+            verbs,
+            frozenset(first),
+            {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
+            _is_question(text),
+            _is_plural(text),
+            tuple(dict.fromkeys(sure)),
+        )
+
+    def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
+        """A row of FEATURES for each document that shares anything with the request.
+
+        With `candidates`, only for so many that the texts alone put first: the rest has no chance left.
+        """
+        asked = self.understand(query)
+        rows: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(FEATURES))
+        total = sum(asked.stems.values()) + _FAMILY_SHARE * sum(asked.families.values()) or 1.0
+        for column, tokens in enumerate((asked.stems, asked.families)):
+            for token, weight in tokens.items():
+                share = weight / total
+                for number, tf in self._postings.get(token, ()):
+                    rows[number][column] += share * tf
+        plain_total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
+        for token in asked.plain:
+            share = self._plain_idf.get(token, 0.0) / plain_total
+            for number, tf in self._plain.get(token, ()):
+                rows[number][_PLAIN] += share * tf
+        if candidates and len(rows) > candidates:
+            best = heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n))
+            rows = {n: rows[n] for n in best}
+        nouns = frozenset(f for f in asked.families if f[0] == "N")
+        for number, row in rows.items():
+            d = self.documents[number]
+            if self._parts.names and d.parts:
+                row[_COVERED] = self._covered(d, asked.stems, nouns)
+                row[_EXACT] = (row[_COVERED] * _explained(d, asked)) ** 3
+            if self._parts.verbs:
+                _compare_verbs(d, asked, row)
+        return rows
+
+    def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
+        """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
+        there = every = 0.0
+        for token, families in d.parts:
+            size = self._idf.get(token, 1.0)
+            every += size
+            if token in stems or families & nouns:
+                there += size
+        return there / every
+
+    def search(self, query: str, limit: int) -> list[Hit]:
+        weights = tuple(WEIGHTS.values())
+        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, max(_CANDIDATES, limit)).items()}
+        if self._meaning is not None:
+            self._add_meaning(self._meaning, query, scores)
+        if not scores:
+            return self._nearest_names(query, limit)
+        order = heapq.nsmallest(limit, scores, key=lambda n: (-scores[n], self.documents[n].tool.name))
+        return [Hit(self.documents[n].tool, scores[n]) for n in order]
+
+    def _add_meaning(self, meaning: Meaning, request: str, scores: dict[int, float]) -> None:
+        likeness = meaning.likeness(request)
+        if not likeness:
+            return
+        near = [likeness[d.tool.name] for d in self.documents]
+        for number in {*scores, *heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n], -n))}:
+            scores[number] = scores.get(number, 0.0) + _MEANING * (near[number] - _UNRELATED)
+
+    def _nearest_names(self, query: str, limit: int) -> list[Hit]:
+        """The tools whose names look likest, for a request of which no word is known: a way on, not an answer (score 0)."""
+        from rapidfuzz.fuzz import partial_ratio
+
+        text = " ".join(words(query))
+        order = sorted(
+            self.documents,
+            key=lambda d: (d.tool.effect != "read", -partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name),
+        )
+        return [Hit(d.tool, 0.0) for d in order[:limit]]
+
+
+def _explained(d: Document, asked: Request) -> float:
+    """How much of the request the tool's name speaks of: 1 when no word is left over; rare words count more."""
+    names = d.nouns | {f for f, weight in d.verbs.items() if weight == 1.0}
+    there = sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings.get(t, frozenset()) & names)
+    return there / (sum(asked.stems.values()) or 1.0)
+
+
+def _compare_verbs(d: Document, asked: Request, row: list[float]) -> None:
+    """Does the tool do what the request says is to be done?"""
+    verbs = asked.verbs
+    shared = d.verbs.keys() & verbs.keys()
+    irreversible = d.tool.effect == "irreversible"
+    listing = d.verbs.get("V:list") == 1.0
+    row[_COLUMN["first_verb"]] = max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0)
+    row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_COVERED]
+    row[_COLUMN["wrong_verb"]] = float(bool(verbs) and not shared)
+    surely = any(d.verbs[f] >= _SURE for f in shared)
+    if not surely and (verbs or irreversible):
+        row[_EXACT] = 0.0
+    row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not surely and irreversible)
+    row[_COLUMN["bare_irreversible"]] = float(not verbs and irreversible)
+    row[_COLUMN["bare_list"]] = float(not verbs and listing)
+    row[_COLUMN["single_list"]] = float(not asked.plural and listing)
+    row[_COLUMN["question_write"]] = float(asked.question and d.tool.effect != "read")
+
+
+def _is_question(text: list[str]) -> bool:
+    """Does the request ask to know something, rather than to have it done?"""
+    return bool(text) and text[0] in _QUESTION
+
+
+def _is_plural(text: list[str]) -> bool:
+    """Does the request speak of several things?"""
+    return any(w in ("all", "every", "everything", "everyone", "list") for w in text) or any(
+        len(w) > 3 and w.endswith("s") and not w.endswith(("ss", "us", "is")) and w not in STOP for w in text
+    )

@@ -1,0 +1,120 @@
+"""The extra `semantic`: how near a request is in meaning, by the word vectors that the package `wordllama` ships.
+
+Static vectors: a sentence is the weighted mean of its tokens' vectors, a lookup of microseconds and no network to run. Nothing is
+downloaded; of `wordllama` only the data files are read. Without the extra, search goes by words alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalog import Catalog
+from .text import words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+INSTALL = "pip install 'trustpager-mcp[semantic]'"
+_NEEDED = ("numpy", "safetensors", "tokenizers", "wordllama")
+_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+_WEIGHTS = "weights/l2_supercat_256.safetensors"
+# A token as frequent as this share of all tokens counts half: function words say little of what a sentence means.
+_COMMON = 0.01
+_lock = threading.Lock()
+_ready: dict[int, tuple[Catalog, Meaning | None]] = {}
+_log = logging.getLogger(__name__)
+
+
+class Meaning:
+    """The vectors of everything that each tool of a catalogue says, and what it takes to compare a request with them."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        import numpy as np
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        data = Path(next(iter(find_spec("wordllama").submodule_search_locations)))  # type: ignore[union-attr,arg-type]
+        self._tokenizer: Any = Tokenizer.from_file(str(data / _TOKENIZER))
+        (self._table,) = load_file(str(data / _WEIGHTS)).values()
+        said = {name: _sentences(catalog, name) for name in catalog.tools}
+        tokens = [self._tokens(text) for texts in said.values() for text in texts]
+        counts = Counter(token for sentence in tokens for token in sentence)
+        self._share = {token: count / counts.total() for token, count in counts.items()}
+        self._centre: Any = 0.0
+        vectors = self._vectors_of(tokens)
+        self._centre = vectors.mean(axis=0)
+        self._vectors = _unit(vectors - self._centre)
+        self._names = list(said)
+        self._starts = np.cumsum([0, *(len(texts) for texts in said.values())])[:-1]
+
+    def likeness(self, request: str) -> dict[str, float]:
+        """For every tool the cosine of the request with the likest thing it says; empty when the request says nothing."""
+        import numpy as np
+
+        tokens = self._tokens(request)
+        if not tokens:
+            return {}
+        vector = _unit(self._vectors_of([tokens]) - self._centre)[0]
+        # Not `@`: BLAS would wake a thread per core for a quarter of a millisecond's work, and wait for the slowest.
+        near = np.einsum("ij,j->i", self._vectors, vector)
+        best: list[float] = np.maximum.reduceat(near, self._starts).tolist()
+        return dict(zip(self._names, best, strict=True))
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(" ".join(words(text)), add_special_tokens=False).ids
+        return ids
+
+    def _vectors_of(self, sentences: Sequence[list[int]]) -> Vectors:
+        import numpy as np
+
+        vectors = np.empty((len(sentences), self._table.shape[1]), dtype=np.float32)
+        for number, tokens in enumerate(sentences):
+            weights = np.array([_COMMON / (_COMMON + self._share.get(t, 0.0)) for t in tokens], dtype=np.float32)
+            vectors[number] = np.einsum("i,ij->j", weights, self._table[tokens].astype(np.float32))
+        return _unit(vectors)
+
+
+def missing() -> list[str]:
+    """The packages of the extra that are not installed."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
+def meaning_of(catalog: Catalog) -> Meaning | None:
+    """The vectors of a catalogue, made once a process; None without the extra, or when it does not work here."""
+    with _lock:
+        known = _ready.get(id(catalog))
+        if known is None or known[0] is not catalog:
+            known = _ready[id(catalog)] = (catalog, _load(catalog))
+        return known[1]
+
+
+def _load(catalog: Catalog) -> Meaning | None:
+    if missing() or not catalog.tools:
+        return None
+    try:
+        return Meaning(catalog)
+    except Exception as error:
+        _log.warning("search goes by words alone: the extra `semantic` does not work here (%s: %s)", type(error).__name__, error)
+        return None
+
+
+def _sentences(catalog: Catalog, name: str) -> list[str]:
+    tool = catalog.tools[name]
+    return [tool.title, f"{tool.title}: {tool.description}", *tool.intents]
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, 1e-9)
+    return unit
