@@ -119,8 +119,8 @@ class App:
         self.selection: Selection = parse_selection(settings.tools, self.catalog)
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = _configured_credential(settings)
-        self.repeats = Repeats()
         self.shared = SharedState(settings.redis) if settings.redis else None
+        self.repeats = Repeats(claims=self.shared)
         self.presentation = configured_presentation(settings, self.shared)
         self.safeguards = Safeguards(
             Gate(settings.confirm, settings.confirm_secret, claim=self.shared.claim if self.shared else None),

@@ -174,8 +174,8 @@ class Dispatcher:
             record.credits, record.request_id = answer.credits, answer.request_id
             record.outcome = "done"
             result = await self._result(call, answer)
-            if key:
-                self._repeats.taken(key)
+            if key and self._repeats.taken(key):
+                await self._repeats.release(key)
             return result
 
     def _will_join(self, key: str, options: CallOptions) -> bool:
@@ -204,7 +204,14 @@ class Dispatcher:
         call.record.joined = earlier is not None and not anew
 
         async def send(callers: Caller) -> Answer:
-            return await self._write(self._delivery(call, callers, idempotency_key), call)
+            if not await self._repeats.claim(key) and not anew:
+                raise self._under_way_elsewhere(call)
+            try:
+                return await self._write(self._delivery(call, callers, idempotency_key), call)
+            except ToolError as error:
+                if not error.uncertain:
+                    await self._repeats.release(key)
+                raise
 
         outcome = await self._repeats.once(key, send, call.caller, anew=anew, idempotency_key=idempotency_key)
         return joined(tool, outcome)
@@ -250,6 +257,14 @@ class Dispatcher:
             raise
         finally:
             call.record.upstream_ms += (time.perf_counter() - started) * 1000
+
+    def _under_way_elsewhere(self, call: Prepared) -> NotAllowedError:
+        return NotAllowedError(
+            f"{call.tool.name}: this same call was sent through another server of this service minutes ago at most, and is under "
+            "way, or its answer was never taken. Nothing was sent now.",
+            code="UNDER_WAY_ELSEWHERE",
+            hint=self._readers.advice(call.tool, call.arguments),
+        )
 
     def _still_in_doubt(self, call: Prepared, earlier: Flight) -> UpstreamError:
         why = earlier.error.message if earlier.error else ""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .callers import Caller, Callers
 from .errors import ToolError
@@ -22,6 +23,8 @@ _REMEMBERED = 120.0
 _CLIENTS_GIVE_UP = 55.0
 """Seconds after which a client may have stopped waiting without saying so."""
 _MOST = 2_000
+_CLAIMED = 300.0
+"""Seconds after which a write of another replica is over, whatever became of that replica."""
 Send = Callable[[Caller], Awaitable[Any]]
 
 
@@ -66,11 +69,20 @@ def identity(credential: str, tool: str, arguments: dict[str, Any], idempotency_
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Repeats:
-    """The writes under way and those just ended, of all credentials."""
+class Claims(Protocol):
+    """What replicas share: `claim` is true for the first who asks for a name. Both raise ToolError when nobody can tell."""
 
-    def __init__(self, remembered: float = _REMEMBERED) -> None:
+    async def claim(self, key: str, seconds: float) -> bool: ...
+
+    async def forget(self, key: str) -> None: ...
+
+
+class Repeats:
+    """The writes under way and those just ended, of all credentials. With `claims`, replicas know of each other's."""
+
+    def __init__(self, remembered: float = _REMEMBERED, claims: Claims | None = None) -> None:
         self._remembered = remembered
+        self._claims = claims
         self._flights: OrderedDict[str, Flight] = OrderedDict()
 
     def find(self, key: str) -> Flight | None:
@@ -95,12 +107,33 @@ class Repeats:
         flight = known or self._start(key, send, idempotency_key)
         return Outcome(await self._wait(flight, caller), known)
 
-    def taken(self, outcome_of: str) -> None:
-        """The caller has the answer: the same call again is meant as another one."""
+    async def claim(self, key: str) -> bool:
+        """Whether no other replica has the same write under way. True while nobody can tell: a write is not lost for that."""
+        if self._claims is None:
+            return True
+        try:
+            return await self._claims.claim(f"write:{key}", _CLAIMED)
+        except ToolError as error:
+            logging.getLogger(__name__).warning("repeats at other servers are not seen: %s", error.message)
+            return True
+
+    async def release(self, key: str) -> None:
+        """The write is over and nothing is open: other replicas may take it anew."""
+        if self._claims is None:
+            return
+        try:
+            await self._claims.forget(f"write:{key}")
+        except ToolError as error:
+            logging.getLogger(__name__).warning("a write that is over stays claimed: %s", error.message)
+
+    def taken(self, outcome_of: str) -> bool:
+        """The caller has the answer: the same call again is meant as another one. Whether that is so from now on."""
         flight = self._flights.get(outcome_of)
         if flight is not None and flight.ended is not None and flight.error is None and flight.age() < _CLIENTS_GIVE_UP:
             flight.taken = True
             del self._flights[outcome_of]
+            return True
+        return False
 
     def _start(self, key: str, send: Send, idempotency_key: str | None) -> Flight:
         self._forget_old()

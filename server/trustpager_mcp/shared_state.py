@@ -64,6 +64,10 @@ class SharedState:
         (taken,) = await self._ask("claim", lambda p: p.set(_PREFIX + key, b"1", px=max(int(seconds * 1000), 1), nx=True))
         return bool(taken)
 
+    async def forget(self, key: str) -> None:
+        """Let a value or a claim go before its time."""
+        await self._ask("forget", lambda p: p.delete(_PREFIX + key))
+
     async def add(self, key: str, amount: float, limit: float, seconds: float) -> tuple[bool, float]:
         """Add to a sum unless that would lift it above a limit, in one step for all replicas: whether it was, and the sum now.
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 import mcp_types as types
@@ -101,7 +102,7 @@ async def test_a_result_that_one_server_kept_is_read_on_at_the_other_by_its_tena
 async def test_a_budget_is_one_for_all_servers(api: Process, replicas: tuple[Process, Process]) -> None:
     own = key(api)
     async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
-        answers = [await spend(tenant, n) for n in range(3) for tenant in (here, there)]
+        answers = [await spend(tenant, n) for n, tenant in enumerate([here, there] * 3)]
         assert ["CREDIT_BUDGET" in text for text in answers] == [False] * 4 + [True] * 2
     async with Tenant(replicas[0].mcp, key(api)) as another:
         assert "CREDIT_BUDGET" not in await spend(another, 0)
@@ -114,6 +115,60 @@ async def test_a_price_that_the_api_refused_is_given_back_to_all(api: Process, r
             control(api, "faults", {"kind": "status", "status": 409, "method": "POST", "path": "/ai"})
             assert "CREDIT_BUDGET" not in await spend(here, number)
         assert "CREDIT_BUDGET" not in await spend(there, 99)
+
+
+def made(api: Process) -> int:
+    """Contacts that the API was asked to make."""
+    return len([r for r in control(api, "requests")["requests"] if r["method"] == "POST" and r["path"].endswith("/contacts")])
+
+
+async def test_a_write_under_way_at_one_server_is_not_sent_by_the_other_and_after_its_end_it_is(
+    api: Process, replicas: tuple[Process, Process]
+) -> None:
+    own = key(api)
+    control(api, "faults", {"kind": "delay", "seconds": 1.0, "method": "POST", "path": "/contacts"})
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there, anyio.create_task_group() as group:
+        before, answers, ended = made(api), [], anyio.Event()
+
+        async def create() -> None:
+            answers.append(await here.call("create_contact", first_name="Once"))
+            ended.set()
+
+        group.start_soon(create)
+        while control(api, "faults")["faults"]:
+            await anyio.lowlevel.checkpoint()
+        text, failed = await there.call("create_contact", first_name="Once")
+        assert failed
+        assert text.startswith("UNDER_WAY_ELSEWHERE")
+        await ended.wait()
+        assert (answers[0][1], made(api) - before) == (False, 1)
+        assert not (await there.call("create_contact", first_name="Once"))[1]
+        assert made(api) - before == 2
+
+
+async def test_a_write_that_failed_for_certain_may_be_tried_at_the_other_server(
+    api: Process, replicas: tuple[Process, Process]
+) -> None:
+    own = key(api)
+    control(api, "faults", {"kind": "status", "status": 409, "method": "POST", "path": "/contacts"})
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        assert (await here.call("create_contact", first_name="Conflict"))[1]
+        assert not (await there.call("create_contact", first_name="Conflict"))[1]
+
+
+async def test_a_write_whose_outcome_is_unknown_is_not_sent_by_the_other_server_until_the_agent_says_so(
+    api: Process, replicas: tuple[Process, Process]
+) -> None:
+    own = key(api)
+    control(api, "faults", {"kind": "status", "status": 504, "after": True, "method": "POST", "path": "/contacts"})
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        before = made(api)
+        assert (await here.call("create_contact", first_name="Unknown"))[1]
+        assert (await there.call("create_contact", first_name="Unknown"))[0].startswith("UNDER_WAY_ELSEWHERE")
+        assert made(api) - before == 1
+        again = {"tool": "create_contact", "args": {"first_name": "Unknown"}, "again": True}
+        assert not (await there.call("call_write", **again))[1]
+        assert made(api) - before == 2
 
 
 @asynccontextmanager
@@ -138,8 +193,8 @@ async def delete(with_client: Client, contact: str, state: str | None = None) ->
 async def test_a_persons_yes_counts_at_either_server_and_once_for_both(api: Process, replicas: tuple[Process, Process]) -> None:
     own = key(api)
     async with Tenant(replicas[0].mcp, own) as plain, client(replicas[0], own) as here, client(replicas[1], own) as there:
-        made, _ = await plain.call("create_contact", first_name="Kept")
-        contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", made)[0]
+        created, _ = await plain.call("create_contact", first_name="Kept")
+        contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", created)[0]
         state = (await delete(here, contact)).request_state
         assert not (await delete(there, contact, state)).is_error
         assert "was used before" in (await delete(here, contact, state)).content[0].text
@@ -150,8 +205,8 @@ async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_cle
     options = ["--base-url", base_url(api), "--result-tokens", "1000", "--credit-budget", "4", "--confirm", "elicit"]
     with redis(tmp_path) as (url, running), server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=url) as process:
         async with Tenant(process.mcp, own) as tenant, client(process, own) as asking:
-            made, _ = await tenant.call("create_contact", first_name="Before")
-            contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", made)[0]
+            created, _ = await tenant.call("create_contact", first_name="Before")
+            contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", created)[0]
             state = (await delete(asking, contact)).request_state
             assert status(process, "/readyz")[0] == 200
             running.send_signal(signal.SIGKILL)
