@@ -370,3 +370,11 @@ async def test_at_most_a_quarter_of_a_million_rows_leave_a_saved_export() -> Non
     made = await template(api, "account", *columns, filters=mine, output={"format": "csv"})
     response = await run(api, made)
     assert (response.headers["x-row-count"], response.headers["x-truncated"]) == ("250000", "1")
+
+
+async def test_a_preview_may_bring_columns_of_its_own() -> None:
+    api = make()
+    made = await template(api, "opportunity", root("name"))
+    shown = await preview(api, made, columns=[root("status", 7)])
+    assert len(shown["headers"]) == 1
+    assert {row[0] for row in shown["rows"]} <= {"open", "won", "lost"}

@@ -48,7 +48,7 @@ async def test_toolsets_and_tools_by_name_are_listed_alone(serve: Any) -> None:
         listed = await agent.client.list_tools()
         names = [t.name for t in listed.tools]
         assert "send_email" in names
-        assert all("task" in n or n == "send_email" for n in names)
+        assert all("task" in n or n in ("send_email", "read_result") for n in names)
         assert (listed.ttl_ms, listed.cache_scope) == (300_000, "private")
 
 

@@ -88,7 +88,7 @@ def _xlsx(headers: Sequence[str], rows: list[Sequence[Any]]) -> bytes:
                 case datetime():
                     sheet.write_datetime(index, column, value, moments)
                 case date():
-                    sheet.write_datetime(index, column, value, days)
+                    sheet.write_datetime(index, column, datetime(value.year, value.month, value.day), days)
                 case _:
                     sheet.write_string(index, column, str(value)[:_LONGEST_CELL])
     sheet.freeze_panes(1, 0)
