@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from trustpager_mcp.catalog import alternatives, default_catalog
 from trustpager_mcp.reference import known_record
+from trustpager_mcp.validation import example, prepare
 
 catalog = default_catalog()
 TOOLS = sorted(catalog.tools)
@@ -213,3 +214,14 @@ def test_descriptions_are_short() -> None:
 def test_the_columns_of_an_answer_are_known_for_every_tool_that_names_its_entity() -> None:
     named = {t.returns.removesuffix("[]") for t in catalog.tools.values() if t.returns}
     assert named <= set(catalog.entities)
+
+
+def test_an_entity_is_described_in_one_toolset() -> None:
+    counts = Counter(name for toolset in catalog.toolsets.values() for name in toolset.entities)
+    assert [name for name, n in counts.items() if n > 1] == []
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_worked_example_is_a_call_that_is_accepted(name: str) -> None:
+    tool = catalog.tools[name]
+    assert prepare(catalog, tool, example(tool)) == example(tool)
