@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from .definitions import Tool
 from .errors import UpstreamError
+from .shaping import Download
 from .upstream import Response
 
 _MAX_MESSAGE = 600
@@ -24,19 +24,8 @@ _HELPFUL_STATUSES = {
 }
 
 
-@dataclass(frozen=True)
-class FileAnswer:
-    """A file that the API answered with. `rows` and `truncated` are what an export's headers say."""
-
-    name: str
-    content_type: str
-    content: bytes
-    rows: int | None = None
-    truncated: bool = False
-
-
 def classify(tool: Tool, response: Response) -> Any:
-    """The answer as data: None for an empty one, text for text, a FileAnswer for a file, else parsed JSON.
+    """The answer as data: None for an empty one, text for text, a Download for a file, else parsed JSON.
 
     Raises UpstreamError for an error status, for an error told in text or inside a success, and for an answer that cannot
     be read. Its `uncertain` says that a change may have been made.
@@ -62,10 +51,10 @@ def classify(tool: Tool, response: Response) -> Any:
     return payload
 
 
-def file_answer(tool: Tool, response: Response) -> FileAnswer:
+def file_answer(tool: Tool, response: Response) -> Download:
     """The answer as a file; its name never holds a folder."""
     rows = response.headers.get("x-row-count", "")
-    return FileAnswer(
+    return Download(
         name=_file_name(response.headers.get("content-disposition", "")) or tool.name,
         content_type=response.content_type or "application/octet-stream",
         content=response.content,

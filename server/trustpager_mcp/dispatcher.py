@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from .answers import FileAnswer, classify
+from .answers import classify
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
@@ -33,7 +33,7 @@ from .request_builder import DEFAULT_BASE_URL, Request, build
 from .results import Presentation, ReadRequest, read
 from .retries import Delivery, Sender
 from .safeguards import Safeguards
-from .shaping import Download, Shaped, present, shape_error
+from .shaping import Shaped, present, shape_error
 from .shaping.tokens import estimate
 from .targets import record_name, target_reader
 from .upstream import Response, Upstream
@@ -59,7 +59,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered, understood: `payload` is JSON, text, a FileAnswer, or None. `attempts` requests were made.
+    """What the API answered, understood: `payload` is JSON, text, a Download, or None. `attempts` requests were made.
 
     `note` stands above what the agent reads of it, `footer` (what it cost) below.
     """
@@ -352,8 +352,6 @@ class Dispatcher:
             format=options.format,
             sent=tuple(body) if isinstance(body, dict) else (),
         )
-        if isinstance(payload, FileAnswer):
-            payload = Download(payload.name, payload.content_type, payload.content, payload.rows, payload.truncated)
         try:
             return present(payload, view)
         except RecursionError:
