@@ -9,8 +9,8 @@ from .dates import moment
 from .envelopes import Answer
 from .records import compact, is_empty, label, pick, present_keys, pruned, unknown_fields
 from .tables import table
-from .text import clipped, folded, readable, turns, without_base64
-from .untrusted import bounded, bounded_inline, cleaned, cleaned_value, is_outsiders
+from .text import clipped, folded, is_plain, readable, turns, without_base64
+from .untrusted import bounded, bounded_inline, cleaned, cleaned_name, cleaned_value, is_outsiders
 from .view import Shaped, Spilled, View
 
 CONCISE_TEXT = 800
@@ -34,13 +34,15 @@ class _Fields:
         self.left_out: dict[str, int] = {}
 
     def add(self, name: str, value: Any) -> None:
-        shown_name, removed = cleaned(name)
+        shown_name, removed = cleaned_name(name)
         self.removed += removed
         if is_outsiders(name, value, self.view.entity):
             self.outsiders.add(shown_name)
         self.values[shown_name[:200]] = self._shown(name, value)
 
     def _shown(self, name: str, value: Any) -> Any:
+        if is_plain(value):
+            return value if self.view.everything else moment(value, self.view.zone)
         if isinstance(value, str):
             return self._text(name, value)
         if (spoken := turns(value)) is not None and self.view.format != "json":
@@ -179,7 +181,7 @@ def _text_result(text: str, view: View) -> str:
 
 def _chosen(whole: dict[str, Any], view: View) -> dict[str, Any]:
     if view.everything or not view.fields:
-        return {k: v for k, v in whole.items() if not is_empty(pruned(v))}
+        return {k: v for k, v in whole.items() if not is_empty(pruned(v) if isinstance(v, (dict, list)) else v)}
     return {f: value for f in view.fields if (value := pick(whole, f)) is not None}
 
 
@@ -209,15 +211,23 @@ def _in_json(value: Any, outside: bool, nonce: str) -> Any:
 
 def _shortest(values: dict[str, Any], view: View) -> str:
     lines = _lines(values, view)
-    if any(isinstance(v, _NestedRows) for v in values.values()) or view.format == "markdown":
+    if view.format == "markdown" or not any(map(_may_be_shorter_as_json, values.values())):
+        return lines
+    if any(isinstance(v, _NestedRows) for v in values.values()):
         return lines
     text = compact(values)
     return text if len(text) < len(lines) else lines
 
 
+def _may_be_shorter_as_json(value: Any) -> bool:
+    """Lists of numbers and texts of several lines; for anything else a line is shorter, so that JSON need not be tried."""
+    return "\n" in value if isinstance(value, str) else isinstance(value, (list, dict, _NestedRows))
+
+
 def _lines(values: dict[str, Any], view: View) -> str:
-    start = "- **{}**: {}" if view.format == "markdown" else "{}: {}"
-    return "\n".join(start.format(k, _one(v)) for k, v in values.items())
+    if view.format == "markdown":
+        return "\n".join([f"- **{k}**: {_one(v)}" for k, v in values.items()])
+    return "\n".join([f"{k}: {_one(v)}" for k, v in values.items()])
 
 
 def _one(value: Any) -> str:

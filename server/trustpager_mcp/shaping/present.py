@@ -27,7 +27,7 @@ def present(payload: Any, view: View) -> Shaped:
 
     last: list[Any] = [None]
     shaped = _shaped(payload, replace(view, keep=keep_once))
-    return replace(shaped, text=enforced(shaped.text, view.limits))
+    return Shaped(enforced(shaped.text, view.limits), shaped.data)
 
 
 def _shaped(payload: Any, view: View) -> Shaped:

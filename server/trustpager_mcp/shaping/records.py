@@ -14,7 +14,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 
 def is_empty(value: Any) -> bool:
     """None, an empty string, list or object: nothing an agent could use."""
-    return value is None or value == "" or value == [] or value == {}
+    return value is None or (not value and isinstance(value, (str, list, dict)))
 
 
 def is_uuid(value: Any) -> bool:

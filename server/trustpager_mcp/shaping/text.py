@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from html_to_markdown import ConversionOptions
 
 _TAG = re.compile(
     r"<(?:!--|!doctype|/?(?:p|div|br|ul|ol|li|table|tr|td|th|span|a|b|i|em|strong|html|body|head|style|script|h[1-6]|img|font|"
@@ -21,8 +26,18 @@ _HISTORY = re.compile(
 _SIGNATURE = re.compile(r"^(?:-- ?|__+|Sent from my \w.{0,40}|Get Outlook for .{0,20})$", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?。！？…][\"')\]]?(?=\s|$)|\n")
 _MAX_HTML = 2_000_000
+_SHORT = 40
+"""Characters; encoded bytes are looked for in texts from this length on."""
 _SPEAKER = ("speaker", "role", "speaker_name", "participant", "author", "from")
 _WORDS = ("text", "content", "words", "utterance", "message")
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value needs nothing done to it: a short text of visible ASCII without markup, as most fields of a record are.
+
+    Free of: markup, mail history, encoded bytes, control and invisible characters, forged boundaries, several lines.
+    """
+    return isinstance(value, str) and len(value) < _SHORT and value.isascii() and value.isprintable() and "<" not in value
 
 
 def readable(text: str, *, html: bool = False) -> str:
@@ -34,18 +49,9 @@ def readable(text: str, *, html: bool = False) -> str:
 
 def markdown(html: str) -> str:
     """HTML as Markdown; comments, scripts, styles and hidden parts are gone."""
-    from html_to_markdown import ConversionOptions, convert
+    from html_to_markdown import convert
 
-    source = html[:_MAX_HTML].encode("utf-8", "replace").decode("utf-8")
-    options = ConversionOptions(
-        skip_images=True,
-        escape_asterisks=False,
-        escape_underscores=False,
-        escape_misc=False,
-        extract_metadata=False,
-        autolinks=False,
-        bullets="-",
-    )
+    source, options = html[:_MAX_HTML].encode("utf-8", "replace").decode("utf-8"), _options()
     try:
         text = (convert(source, options).content or "").strip()
     except Exception:
@@ -54,9 +60,31 @@ def markdown(html: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text) + (f"\n({left} more characters of HTML)" if left > 0 else "")
 
 
+@cache
+def _options() -> ConversionOptions:
+    """What the library is asked for. Made once: it has some fifty settings, and those given as words it would look up anew each time."""
+    import html_to_markdown
+
+    options = html_to_markdown.ConversionOptions(
+        skip_images=True,
+        escape_asterisks=False,
+        escape_underscores=False,
+        escape_misc=False,
+        extract_metadata=False,
+        autolinks=False,
+        bullets="-",
+    )
+    choices: dict[str, Any] = {}
+    for setting in dataclasses.fields(options):
+        kind = getattr(html_to_markdown, setting.name.title().replace("_", ""), None)
+        if isinstance(kind, type) and isinstance(word := getattr(options, setting.name), str):
+            choices[setting.name] = getattr(kind, word.upper())
+    return dataclasses.replace(options, **choices)
+
+
 def without_base64(text: str) -> str:
     """The text with encoded bytes replaced by their size."""
-    if len(text) < 40:
+    if len(text) < _SHORT:
         return text
     if "base64," in text:
         text = _DATA_URI.sub(lambda m: f"(base64 {m[1] or 'data'}, {len(m[2]) * 3 // 4} bytes, left out)", text)

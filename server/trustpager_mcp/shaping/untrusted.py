@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from ..definitions import Entity
@@ -20,6 +21,7 @@ _FREE_TEXT = frozenset(
     "reviewer_name participants last_message output_summary extracted_text".split()
 )
 _LONG = 60
+_LONG_NAME = 64
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
 _JOINERS = "\u200c\u200d\ufe0f"
 _INVISIBLE = (
@@ -73,14 +75,27 @@ def cleaned_value(value: Any, depth: int = 0) -> tuple[Any, int]:
     return value, 0
 
 
+def cleaned_name(name: str) -> tuple[str, int]:
+    """`cleaned` for the name of a field; the usual ones are remembered."""
+    return _known_name(name) if len(name) <= _LONG_NAME else cleaned(name)
+
+
 def is_outsiders(name: str, value: Any, entity: Entity | None) -> bool:
     """Whether someone outside may have written this field: hinted, named like free text, or long text of any name."""
-    root = name.split(".", 1)[0]
-    if entity and (name in entity.outsider or root in entity.outsider):
+    if entity and entity.outsider and (name in entity.outsider or name.split(".", 1)[0] in entity.outsider):
         return True
-    if root in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT:
+    if _is_free_text(name) if len(name) <= _LONG_NAME else _named_like_free_text(name):
         return True
-    return _has_long_text(value)
+    return not isinstance(value, (bool, int, float)) and value is not None and _has_long_text(value)
+
+
+def _named_like_free_text(name: str) -> bool:
+    return name.split(".", 1)[0] in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT
+
+
+# An API has some thousand names of fields and every record repeats them. Long ones, which a hostile API could send, are not kept.
+_known_name = lru_cache(maxsize=4_096)(cleaned)
+_is_free_text = lru_cache(maxsize=4_096)(_named_like_free_text)
 
 
 def _has_long_text(value: Any, depth: int = 0) -> bool:
@@ -95,7 +110,7 @@ def _has_long_text(value: Any, depth: int = 0) -> bool:
 
 def new_nonce() -> str:
     """A name for this result's boundaries that nobody can foresee; six digits are two tokens."""
-    return str(100_000 + secrets.randbelow(900_000))
+    return str(100_000 + int.from_bytes(secrets.token_bytes(8)) % 900_000)
 
 
 def bounded(text: str, nonce: str) -> str:
