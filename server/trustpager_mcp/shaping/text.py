@@ -62,7 +62,7 @@ def markdown(html: str) -> str:
 
 @cache
 def _options() -> ConversionOptions:
-    """What the library is asked for. Made once: it has some fifty settings, and those given as words it would look up anew each time."""
+    """What the library is asked for; made once, with its words looked up, which would cost more than converting a short text."""
     import html_to_markdown
 
     options = html_to_markdown.ConversionOptions(
