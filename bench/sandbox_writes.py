@@ -14,8 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from trustpager_mcp.toolkit import Toolkit
 
@@ -64,14 +64,16 @@ async def over_http(seconds: float, file: str) -> tuple[int, float, int]:
     try:
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=6), headers=FULL) as patient:
             before = (await patient.get(f"{base}/contacts", timeout=20)).json()["total"]
-        async with httpx.AsyncClient(base_url=base, headers=FULL, timeout=20, transport=AiohttpTransport()) as api:
+        async with aiohttp.ClientSession(headers=FULL, raise_for_status=True) as api:
 
             async def write(caller: int, i: int) -> None:
                 path, _, body = kinds(caller, i)
-                (await api.post(path, json=body)).raise_for_status()
+                async with api.post(base + path, json=body) as answer:
+                    await answer.read()
 
             done, a_second = await rate(seconds, write)
-            after = (await api.get("/contacts")).json()["total"]
+            async with api.get(f"{base}/contacts") as answer:
+                after = (await answer.json())["total"]
         return done, a_second, after - before
     finally:
         server.kill()

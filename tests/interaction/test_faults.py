@@ -205,7 +205,7 @@ async def test_every_fault_is_flagged_over_stdio_and_the_server_lives_on(serve: 
     executor = {"read": "call_read", "write": "call_write", "irreversible": "call_irreversible"}[kind]
     name, arguments = CALLS[kind]
     async with FaultyUpstream() as upstream:
-        options = ("--base-url", upstream.base, "--scopes", "all", "--timeout", "1.5")
+        options = ("--base-url", upstream.base, "--scopes", "all", "--timeout", "3")
         async with serve(*options, TRUSTPAGER_API_KEY="tp_live_secret") as agent:
             for fault, unclear, _, told in FAULTS:
                 if fault in ("endless", "bomb", *SILENT) and kind != "write":

@@ -112,7 +112,7 @@ async def test_another_tenants_handle_and_one_that_never_was_are_told_in_the_sam
 async def test_the_same_write_of_fifty_tenants_is_fifty_writes_and_each_tenants_repeat_is_joined(
     shared: Process, api: Process
 ) -> None:
-    control(api, "faults", {"kind": "delay", "seconds": 0.5, "method": "POST", "path": "/contacts", "times": TENANTS})
+    control(api, "faults", {"kind": "delay", "seconds": 2.0, "method": "POST", "path": "/contacts", "times": TENANTS})
     async with tenants(shared, api) as all_of_them:
         answers = await at_once([t.call("create_contact", first_name="Same", last_name="Words") for t in all_of_them * 2])
         assert not any(failed for _, failed in answers)
