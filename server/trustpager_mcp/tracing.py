@@ -1,6 +1,6 @@
 """An OpenTelemetry span around every call, with what became of it and never an argument or a result.
 
-Without an OpenTelemetry SDK in the process the API's own span that records nothing is used: microseconds a call.
+Without an OpenTelemetry SDK in the process, or where its sampler says no, nothing is done.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from opentelemetry.trace import StatusCode, get_tracer
+from opentelemetry.trace import StatusCode, get_tracer, use_span
 
 from .redaction import one_line
 
@@ -39,20 +39,23 @@ class Traced(Protocol):
 @contextmanager
 def call_span(call: Traced) -> Iterator[None]:
     """The span of a call: a child of the request's, which the MCP SDK opens and gives the client's trace."""
-    with _tracer.start_as_current_span("trustpager.call", record_exception=False, set_status_on_exception=False) as span:
+    span = _tracer.start_span("trustpager.call")
+    if not span.is_recording():
+        yield
+        return
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield
         finally:
-            if span.is_recording():
-                known = {
-                    "trustpager.tool": one_line(call.tool, 64),
-                    "trustpager.effect": call.effect,
-                    "trustpager.outcome": call.outcome,
-                    "trustpager.attempts": call.attempts,
-                    "trustpager.joined": call.joined,
-                    "error.type": call.code,
-                    "http.response.status_code": call.status,
-                }
-                span.set_attributes({name: value for name, value in known.items() if value is not None})
-                if call.outcome in _BAD:
-                    span.set_status(StatusCode.ERROR, call.code)
+            known = {
+                "trustpager.tool": one_line(call.tool, 64),
+                "trustpager.effect": call.effect,
+                "trustpager.outcome": call.outcome,
+                "trustpager.attempts": call.attempts,
+                "trustpager.joined": call.joined,
+                "error.type": call.code,
+                "http.response.status_code": call.status,
+            }
+            span.set_attributes({name: value for name, value in known.items() if value is not None})
+            if call.outcome in _BAD:
+                span.set_status(StatusCode.ERROR, call.code)
