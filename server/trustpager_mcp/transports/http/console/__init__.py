@@ -70,7 +70,7 @@ class Console:
         self._app, self._options = app, options
         self._token = f"Bearer {options.console_token}".encode()
         self._keys = ApiKeys(accepts, header=_KEY_HEADER)
-        self._feed = CallFeed(with_arguments=app.settings.audit_arguments)
+        self._feed = CallFeed(app.catalog.tools, with_arguments=app.settings.audit_arguments)
         app.safeguards.audit.observe(self._feed.observe)
         self._handlers: dict[tuple[str, str], Handler] = {
             ("GET", "state"): self._state,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from ....audit import CallRecord
+from ....definitions import Tool
 from ....redaction import one_line, without_secrets
 
 MOST_CALLS = 500
@@ -30,9 +31,13 @@ _of_this_request: ContextVar[list[Event] | None] = ContextVar("calls_of_this_req
 
 
 class CallFeed:
-    """The calls of one process since it started: the newest `MOST_CALLS`, and sums over all of them."""
+    """The calls of one process since it started: the newest `MOST_CALLS`, and sums over all of them.
 
-    def __init__(self, *, with_arguments: bool = False) -> None:
+    `tools` are those of the catalogue: a call that was refused early tells no effect of its own.
+    """
+
+    def __init__(self, tools: Mapping[str, Tool], *, with_arguments: bool = False) -> None:
+        self._tools = tools
         self._with_arguments = with_arguments
         self._calls: deque[Event] = deque(maxlen=MOST_CALLS)
         self._held: deque[Event] = deque(maxlen=MOST_HELD)
@@ -64,11 +69,12 @@ class CallFeed:
 
     def _event(self, record: CallRecord) -> Event:
         self._last += 1
+        tool = self._tools.get(record.tool)
         event: Event = {
             "id": self._last,
             "time": record.time,
             "tool": one_line(without_secrets(record.tool), 64),
-            "effect": record.effect,
+            "effect": tool.effect if tool else None,
             "outcome": record.outcome,
             "code": one_line(record.code, 64) if record.code else None,
             "status": record.status,

@@ -7,9 +7,11 @@ const yes = dialog.querySelector(".yes");
 const no = dialog.querySelector(".no");
 
 // Whether the person said yes. With `type` they have to type that word first; the safe answer has the focus otherwise.
-export function confirmed({ title, question, type = "", yes: word }) {
+export function confirmed({ title, question, details = "", type = "", yes: word }) {
   dialog.querySelector("h2").textContent = title;
   dialog.querySelector(".question").textContent = question;
+  dialog.querySelector("pre").textContent = details;
+  dialog.querySelector("pre").hidden = !details;
   field.hidden = !type;
   field.querySelector(".name").textContent = `Type ${type} to go on`;
   input.value = "";

@@ -26,7 +26,7 @@ export const OUTCOMES = {
 };
 
 export const outcomeTag = (outcome, code) =>
-  el("span", { class: `outcome ${OUTCOMES[outcome] || "plain"}` }, outcome, code ? el("span", { class: "code" }, ` ${code}`) : "");
+  el("span", { class: `ended ${OUTCOMES[outcome] || "plain"}` }, outcome, code ? el("span", { class: "code" }, ` ${code}`) : "");
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });

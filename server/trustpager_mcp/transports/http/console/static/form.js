@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 
 const LONG_TEXT = /(^|_)(body|content|description|notes?|message|html|text|prompt|instructions|summary)($|_)/;
-const HINTS = { date: "2026-03-31", "date-time": "2026-03-31T09:00:00Z", uuid: "00000000-0000-0000-0000-000000000000" };
+const HINTS = { date: "2026-03-31", "date-time": "2026-03-31T09:00:00Z" };
 const KEYBOARDS = { integer: "numeric", number: "decimal", email: "email", uri: "url" };
 
 const typesOf = (schema) => [schema.type ?? (schema.enum ? "string" : "any")].flat();
@@ -11,7 +11,7 @@ const typesOf = (schema) => [schema.type ?? (schema.enum ? "string" : "any")].fl
 export function typeWord(schema) {
   const types = typesOf(schema).filter((type) => type !== "null");
   if (types[0] === "array" && types.length === 1) return `${schema.items ? typeWord(schema.items) : "any"}[]`;
-  const word = schema.enum ? "one of" : schema.format && types[0] === "string" ? schema.format : types.join(" or ");
+  const word = schema.enum ? "choice" : schema.format && types[0] === "string" ? schema.format : types.join(" or ");
   const { minimum: low, maximum: high } = schema;
   const range = low !== undefined && high !== undefined ? ` ${low} to ${high}` : low !== undefined ? ` from ${low}` : high !== undefined ? ` up to ${high}` : "";
   return word + range;

@@ -5,6 +5,7 @@ import { confirmed } from "./confirm.js";
 import { EFFECTS, count, credits, effectTag, el, milliseconds, outcomeTag, plural } from "./dom.js";
 import { ArgumentsForm } from "./form.js";
 
+const SAID = { preview: "A preview; nothing was sent.", queued: "Held for a person's approval.", asked: "A person is asked." };
 const HANDLE = /read_result\(handle="?(r[a-z0-9]{14})/;
 
 export class ToolPanel {
@@ -60,9 +61,9 @@ export class ToolPanel {
 
   toggle() {
     try {
-      if (!this.form.toggle()) this.status.textContent = "Something there has no field in the form; it can be called as JSON.";
+      if (!this.form.toggle()) this.settle("Something there has no field in the form; it can be called as JSON.");
     } catch {
-      this.status.textContent = "That is not valid JSON.";
+      this.settle("That is not valid JSON.");
     }
     this.switch.textContent = this.form.asJson ? "Edit as a form" : "Edit as JSON";
   }
@@ -70,7 +71,7 @@ export class ToolPanel {
   fill() {
     if (this.form.asJson) this.toggle();
     this.form.write(this.tool.example);
-    this.status.textContent = "Filled in with an example; ids in it are made up.";
+    this.settle("Filled in with an example; ids in it are made up.");
   }
 
   async run(preview) {
@@ -78,7 +79,7 @@ export class ToolPanel {
     try {
       request = { tool: this.tool.tool, arguments: this.form.read(), preview };
     } catch {
-      this.status.textContent = "That is not valid JSON.";
+      this.settle("That is not valid JSON.");
       return;
     }
     const irreversible = this.tool.effect === "irreversible" && !preview;
@@ -86,6 +87,7 @@ export class ToolPanel {
       const yes = await confirmed({
         title: `Call ${this.tool.tool}?`,
         question: `${this.tool.description}\n\n${EFFECTS.irreversible}`,
+        details: JSON.stringify(request.arguments, null, 1),
         type: this.tool.tool,
         yes: "Call it",
       });
@@ -109,11 +111,15 @@ export class ToolPanel {
 
   busy(yes) {
     for (const button of this.buttons) button.disabled = yes;
-    if (yes) this.status.textContent = "Waiting for the answer…";
+    if (!yes) return;
+    this.settle("Waiting for the answer…");
+    this.answer.replaceChildren();
   }
 
-  settle(text) {
+  // What happened, for eyes and for screen readers; an answer says it to the eyes itself.
+  settle(text, shown = true) {
     this.status.textContent = text;
+    this.status.classList.toggle("hidden", !shown);
   }
 
   show(result) {
@@ -125,7 +131,7 @@ export class ToolPanel {
       result.attempts > 1 ? `${count(result.attempts)} attempts` : "",
       result.status ? `HTTP ${result.status}` : "",
     ].filter(Boolean);
-    this.status.textContent = result.is_error ? "It failed; the answer says why." : result.outcome === "preview" ? "A preview; nothing was sent." : result.outcome === "queued" ? "Held for a person's approval." : "Done.";
+    this.settle(result.is_error ? `It failed. ${result.text}` : SAID[result.outcome] ?? "Done.", false);
     const copy = el("button", { type: "button", class: "quiet", onclick: async () => { await navigator.clipboard.writeText(result.text); copy.textContent = "Copied"; } }, "Copy");
     const pre = el("pre", { tabindex: "0", role: "region", "aria-label": "Answer as an agent reads it" }, result.text);
     this.answer.replaceChildren(

@@ -1,7 +1,7 @@
 // The catalogue: search as the agent's find_tools answers it, and browsing by toolset; beside it the chosen tool.
 
 import { get, post } from "./api.js";
-import { count, effectTag, el, plural } from "./dom.js";
+import { EFFECTS, count, effectTag, el, plural } from "./dom.js";
 import { ToolPanel } from "./tool.js";
 
 const EFFECT_CHOICES = [["", "Any effect"], ["read", "read"], ["write", "write"], ["irreversible", "irreversible"]];
@@ -118,6 +118,15 @@ export class ToolsView {
     );
   }
 
+  welcome() {
+    return el(
+      "div", { class: "welcome" },
+      el("h2", {}, "Try what an agent can do"),
+      el("p", {}, "Ask as an agent would, or open a toolset. A tool shows its arguments, the request it would send, and the answer as an agent reads it."),
+      el("dl", {}, ...Object.entries(EFFECTS).map(([effect, text]) => el("div", {}, el("dt", {}, effectTag(effect)), el("dd", { class: "soft" }, text)))),
+    );
+  }
+
   mark() {
     for (const link of this.list.querySelectorAll("a.hit")) {
       if (link.hash === `#/tools/${this.shown}`) link.setAttribute("aria-current", "true");
@@ -133,7 +142,7 @@ export class ToolsView {
     this.element.classList.toggle("one", Boolean(name));
     this.mark();
     if (!name) {
-      this.panel.replaceChildren(el("p", { class: "empty" }, "Choose a tool to see its arguments, preview the request it would send, and call it."));
+      this.panel.replaceChildren(this.welcome());
       return;
     }
     try {
