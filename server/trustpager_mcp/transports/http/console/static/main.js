@@ -29,13 +29,13 @@ async function open() {
 }
 
 function chips(state) {
-  const chip = (text, title) => el("span", { class: "chip", title }, text);
+  const chip = (text, title, kind = "") => el("span", { class: `chip ${kind}`, title }, text);
   return [
     chip(state.sandbox ? "practice workspace" : new URL(state.api).host, state.api),
     chip(`key ${state.key}`, "Fingerprint of the key that calls from this page are made with"),
     state.read_only ? chip("read only", "--read-only") : null,
     state.confirm === "client" ? null : chip(`confirm: ${state.confirm}`, "Who confirms irreversible calls"),
-    chip(`v${state.version}`, "Version of the server"),
+    chip(`v${state.version}`, "Version of the server", "version"),
   ].filter(Boolean);
 }
 

@@ -36,13 +36,13 @@ export class ToolPanel {
   caller() {
     const irreversible = this.tool.effect === "irreversible";
     const previews = this.tool.tool !== "read_result";
-    this.switch = el("button", { type: "button", class: "quiet", onclick: () => this.toggle() }, "Edit as JSON");
+    this.switch = el("button", { type: "button", class: "quiet", onclick: () => this.toggle() }, "As JSON");
     this.buttons = [
       el("button", { type: "submit", class: irreversible ? "danger" : "primary" }, irreversible ? "Call…" : "Call"),
       previews ? el("button", { type: "button", onclick: () => this.run(true) }, "Preview") : null,
     ].filter(Boolean);
     const example = Object.keys(this.tool.example).length
-      ? el("button", { type: "button", class: "quiet", onclick: () => this.fill() }, "Fill in an example")
+      ? el("button", { type: "button", class: "quiet", onclick: () => this.fill() }, "Example")
       : "";
     return el(
       "form",
@@ -65,7 +65,7 @@ export class ToolPanel {
     } catch {
       this.settle("That is not valid JSON.");
     }
-    this.switch.textContent = this.form.asJson ? "Edit as a form" : "Edit as JSON";
+    this.switch.textContent = this.form.asJson ? "As a form" : "As JSON";
   }
 
   fill() {
