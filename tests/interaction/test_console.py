@@ -291,6 +291,7 @@ def test_where_the_gate_asks_the_operator_answers_it(for_many: Process) -> None:
     body = {"tool": "delete_contact", "arguments": {"contact_id": contact[0]}, "confirm": "delete_contact"}
     asked = say(body)
     assert "Target: “contact: Gone Soon”" in asked["question"]["text"]
+    assert "You ask for it" in asked["question"]["text"]
     state = asked["question"]["state"]
     assert say(body | {"answer": {"accepted": False, "state": state}})["code"] == "DECLINED"
     other = body | {"arguments": {"contact_id": NOBODY}}

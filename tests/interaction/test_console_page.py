@@ -198,6 +198,8 @@ async def test_the_operator_signs_in_brings_a_key_and_confirms_what_cannot_be_un
         assert FULL not in await page.evaluate("JSON.stringify([sessionStorage, localStorage, document.cookie, location.href])")
         await page.reload()
         await expect(page.get_by_label("TrustPager API key")).to_be_focused()
+        await page.get_by_role("link", name="Live calls").click()
+        await expect(page.locator("tbody tr", has_text="delete_contact").first).to_contain_text("done")
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_label("Token")).to_be_focused()
         assert await page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0

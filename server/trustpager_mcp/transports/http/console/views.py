@@ -30,6 +30,7 @@ class Operator(Caller):
     """The person at the console. Signed in as the operator, they can be asked; the answer comes with a repeated call."""
 
     can_ask = True
+    asks = "You ask for it at the console."
 
     def __init__(self, answer: Reply | None = None) -> None:
         self.answer = answer

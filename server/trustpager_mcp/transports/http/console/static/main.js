@@ -1,6 +1,6 @@
 // Signing in, the two views, and which of them is shown.
 
-import { ApiError, forget, get, hasToken, takeTokenFromAddress, useKey, useToken } from "./api.js";
+import { forget, get, hasToken, takeTokenFromAddress, useKey, useToken } from "./api.js";
 import { CallsView } from "./calls.js";
 import { el } from "./dom.js";
 import { ToolsView } from "./tools.js";
@@ -18,9 +18,8 @@ async function open() {
   } catch (error) {
     return askForToken(error);
   }
-  if (!state.key) return askForKey();
   if (views) views.calls.stop();
-  views = { tools: new ToolsView(state), calls: new CallsView(state, askForToken) };
+  views = { tools: state.key ? new ToolsView(state) : new KeyView(), calls: new CallsView(state, askForToken) };
   nav.hidden = about.hidden = leave.hidden = false;
   nav.querySelector("[href='#/calls']").replaceChildren("Live calls", views.calls.badge);
   about.replaceChildren(...chips(state));
@@ -32,7 +31,7 @@ function chips(state) {
   const chip = (text, title, kind = "") => el("span", { class: `chip ${kind}`, title }, text);
   return [
     chip(state.sandbox ? "practice workspace" : new URL(state.api).host, state.api),
-    chip(`key ${state.key}`, "Fingerprint of the key that calls from this page are made with"),
+    state.key && chip(`key ${state.key}`, "Fingerprint of the key that calls from this page are made with"),
     state.read_only ? chip("read only", "--read-only") : null,
     state.confirm === "client" ? null : chip(`confirm: ${state.confirm}`, "Who confirms irreversible calls"),
     chip(`v${state.version}`, "Version of the server", "version"),
@@ -54,57 +53,64 @@ function route() {
 }
 
 function gate(title, text, label, onGiven, problem = "") {
-  nav.hidden = about.hidden = true;
   const input = el("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true });
   const said = el("p", { class: "problem", role: "alert" }, problem);
-  const form = el(
+  const submit = async (event) => {
+    event.preventDefault();
+    if (input.value.trim()) said.textContent = (await onGiven(input.value.trim())) ?? "";
+  };
+  return el(
     "form",
-    { class: "gate", onsubmit: (event) => { event.preventDefault(); if (input.value.trim()) onGiven(input.value.trim()); } },
+    { class: "gate", onsubmit: submit },
     el("h2", {}, title),
     el("p", {}, text),
     el("label", { class: "field" }, el("span", { class: "name" }, label), input),
     said,
     el("div", { class: "actions" }, el("button", { class: "primary" }, "Open")),
   );
-  main.replaceChildren(form);
-  input.focus();
 }
 
 function askForToken(error) {
   if (views) views.calls.stop();
   views = null;
-  leave.hidden = true;
-  const wrong = error instanceof ApiError && error.status === 401;
+  nav.hidden = about.hidden = leave.hidden = true;
+  const wrong = error?.status === 401;
   if (wrong) forget();
-  const problem = error && !(wrong && error.message.includes("missing")) ? error.message : "";
-  gate(
+  const form = gate(
     "Operator's console",
     "Open the link that the server printed when it started, or give the operator's token.",
     "Token",
     (token) => { useToken(token); open(); },
-    problem,
+    error && !(wrong && error.message.includes("missing")) ? error.message : "",
   );
+  main.replaceChildren(form);
+  form.querySelector("input").focus();
 }
 
-function askForKey() {
-  leave.hidden = false;
-  gate(
-    "A key for this page",
-    "This server has no TrustPager key of its own. The key you give stays in this page's memory and is gone when you reload it.",
-    "TrustPager API key",
-    async (given) => {
-      useKey(given);
-      try {
-        await get("state");
-      } catch (error) {
-        useKey(null);
-        if (error.status === 401) return askForToken(error);
-        document.querySelector(".gate .problem").textContent = error.message;
-        return;
-      }
-      open();
-    },
-  );
+// Stands in for the tools where the server has no key of its own; the live calls need none.
+class KeyView {
+  constructor() {
+    this.element = gate(
+      "A key for this page",
+      "This server has no TrustPager key of its own. The key you give stays in this page's memory and is gone when you reload it.",
+      "TrustPager API key",
+      async (given) => {
+        useKey(given);
+        try {
+          await get("state");
+        } catch (error) {
+          useKey(null);
+          if (error.status !== 401) return error.message;
+          return askForToken(error);
+        }
+        return open();
+      },
+    );
+  }
+
+  show() {
+    this.element.querySelector("input").focus();
+  }
 }
 
 leave.addEventListener("click", () => { forget(); askForToken(); });
