@@ -51,7 +51,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 def _static() -> dict[str, tuple[bytes, str]]:
     """Content and media type of every file of the page by its path, the page itself at `/`. Read once."""
     found = {}
-    for file in files(__package__).joinpath("static").iterdir():
+    for file in files(__name__).joinpath("static").iterdir():
         if (kind := _TYPES.get(file.name.rpartition(".")[2])) is not None:
             path = "/" if file.name == "page.html" else PREFIX + file.name
             found[path] = (file.read_bytes(), kind)
