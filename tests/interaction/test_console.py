@@ -120,6 +120,8 @@ def test_a_callers_key_does_not_open_the_console(process: Process) -> None:
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "http://127.0.0.1:1"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"host": "["}, 421),
         ({"origin": "https://app.example"}, 403),
         ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "cors"}, 403),
         ({"sec_fetch_site": "same-site", "sec_fetch_mode": "no-cors"}, 403),

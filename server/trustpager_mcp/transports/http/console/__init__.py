@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -103,7 +102,7 @@ class Console:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        path = request.url.path
+        path: str = request.scope["path"]
         self._check_source(request.headers)
         if not path.startswith(_API):
             found = _static().get(path)
@@ -124,7 +123,7 @@ class Console:
         if self._options.console == "auto" and not self._options.is_local(headers):
             raise Refused(404, "the console is shown on this machine only; see --console")
         origin = headers.get("origin")
-        foreign = origin is not None and (urlsplit(origin).scheme not in ("http", "https") or urlsplit(origin).netloc != host)
+        foreign = origin is not None and origin not in (f"http://{host}", f"https://{host}")
         fetched = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
         if foreign or (fetched and headers.get("sec-fetch-mode") != "navigate"):
             raise Refused(403, "the console answers to its own page only")

@@ -70,7 +70,9 @@ def state(app: App, credential: Credential | None, session: Session | None) -> d
 
 
 async def find(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The very answer of find_tools, and beside each of its lines what the line is about."""
+    """The very answer of find_tools, and beside each of its lines what the line is about. Raises Refused."""
+    if not isinstance(asked.get("query"), str):
+        raise Refused(400, "a search is {query: text}, with toolset, effect and include_unavailable where wanted")
     arguments = {name: asked[name] for name in ("query", "toolset", "effect", "include_unavailable") if asked.get(name)}
     result = await session.find(arguments)
     hits = [] if result.is_error else result.data
