@@ -85,6 +85,16 @@ class Session:
             self._listed = listed_tools(self._selection, self.registry)
         return self._listed
 
+    async def find(self, arguments: dict[str, Any]) -> Result:
+        """What find_tools answers, in every profile."""
+        result = await self._meta.call("find_tools", arguments, SILENT)
+        notice = self.registry.notice
+        return replace(result, text=f"{result.text}\n{notice}") if notice else result
+
+    async def describe(self, name: str) -> Result:
+        """What describe_tool answers, in every profile."""
+        return await self._meta.call("describe_tool", {"tool": name}, SILENT)
+
     async def call(
         self, name: str, arguments: dict[str, Any], caller: Caller = SILENT, *, options: dict[str, Any] | None = None
     ) -> Result:
@@ -97,9 +107,9 @@ class Session:
                 await self.dispatcher.fetch_result(str(arguments.get("handle", "")))
             except ToolError as error:
                 return failure(error)
-            result = await self._meta.call(name, {**arguments, **(options or {})}, caller)
-            notice = self.registry.notice if name == "find_tools" else ""
-            return replace(result, text=f"{result.text}\n{notice}") if notice else result
+            if name == "find_tools":
+                return await self.find(arguments)
+            return await self._meta.call(name, {**arguments, **(options or {})}, caller)
         return await self.dispatcher.call(name, arguments, options=options, caller=caller)
 
 

@@ -66,6 +66,8 @@ class CallRecord:
     joined: bool = False
     tokens: int = 0
     credits: float | None = 0.0
+    approval_id: str | None = None
+    """The approval that an API which holds the call asks for."""
 
     def called(self, tool: Tool, arguments: dict[str, Any]) -> None:
         """The tool is known and its arguments are checked."""

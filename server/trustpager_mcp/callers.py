@@ -42,6 +42,9 @@ class Caller:
     can_ask = False
     """Whether a person behind the client can be asked, by a way that the model cannot answer."""
 
+    asks = "An AI agent asks for it."
+    """Who wants what a person is asked about, in the words of the question."""
+
     answer: Reply | None = None
     """The person's answer, where it came with this very call."""
 

@@ -324,7 +324,7 @@ class Dispatcher:
     async def _understood(self, call: Prepared, answer: Answer) -> Result:
         tool, payload = call.tool, answer.payload
         if answer.status == 202 and (held := held_approval(payload)):
-            call.record.outcome = "queued"
+            call.record.outcome, call.record.approval_id = "queued", held
             return Result(queued_text(tool, held, self.registry.visible), payload)
         if payload is None:
             return Result(f"Done: {tool.name} ({call.request.method} answered {answer.status}).")

@@ -128,7 +128,7 @@ class Gate:
         bound = binding(tool, arguments, credential)
         reply = caller.answer
         if reply is None:
-            text = question_text(tool, arguments, await target())
+            text = question_text(tool, arguments, await target(), caller.asks)
             reply = await caller.ask(Question(text, self._seals.issue(bound)))
         if not reply.accepted:
             raise NotAllowedError(
@@ -150,7 +150,7 @@ def binding(tool: Tool, arguments: dict[str, Any], credential: str) -> bytes:
     return json.dumps([tool.name, arguments, credential], sort_keys=True, ensure_ascii=True, default=str).encode()
 
 
-def question_text(tool: Tool, arguments: dict[str, Any], target: str = "") -> str:
+def question_text(tool: Tool, arguments: dict[str, Any], target: str = "", asks: str = Caller.asks) -> str:
     """The question in plain words: what it does, to what, with which values, at what cost. Bounded, and free of tricks."""
     purpose = one_line(tool.description.split(". ")[0], 200).rstrip(".")
     lines = [f"Allow “{tool.title}”? ({tool.name})", f"{purpose}."]
@@ -164,7 +164,7 @@ def question_text(tool: Tool, arguments: dict[str, Any], target: str = "") -> st
         lines.append(f"- and {len(rest)} more: {one_line(', '.join(rest), 200)}")
     if (cost := price(tool, arguments)) != FREE:
         lines.append(f"Costs {cost}.")
-    lines.append("It cannot be undone. An AI agent asks for it.")
+    lines.append(f"It cannot be undone. {asks}")
     return "\n".join(lines)
 
 

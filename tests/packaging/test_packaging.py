@@ -101,6 +101,13 @@ def test_the_wheel_holds_every_module_of_the_checkout_and_no_other(held: dict[st
     assert {name for name in held if name.endswith(".py")} == modules
 
 
+def test_the_wheel_holds_the_consoles_page(held: dict[str, bytes]) -> None:
+    folder = ROOT / "server/trustpager_mcp/transports/http/console/static"
+    checkout = {f"trustpager_mcp/transports/http/console/static/{file.name}": file.read_bytes() for file in folder.iterdir()}
+    assert checkout
+    assert {name: held.get(name) for name in checkout} == checkout
+
+
 def test_the_wheel_tells_type_checkers_that_it_is_typed(held: dict[str, bytes]) -> None:
     assert "trustpager_mcp/py.typed" in held
 

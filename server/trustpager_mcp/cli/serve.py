@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LISTENING = (
     "host", "port", "allowed_hosts", "allowed_origins", "key_header", "client_tokens", "oauth_issuer", "oauth_audience",
     "oauth_jwks_url", "credential_store", "drain_seconds", "drain_delay_seconds", "metrics_token", "log_format",
+    "console", "console_token",
 )  # fmt: skip
 
 
@@ -47,6 +50,14 @@ _LISTENING = (
 )
 @option("--metrics-token", help="Opens /metrics to who brings it; else it is open on loopback only. Set as a variable (http).")
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The server's log (http).")
+@option(
+    "--console",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="The page for people at /; auto: on a loopback address only (http).",
+)
+@option("--console-token", help="Opens the console; by default a new one at every start. Set as a variable (http).")
 @option("--redis", help="Redis that replicas share their state in: redis://host:6379/0. Set as a variable (http).")
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @option(
@@ -78,11 +89,12 @@ def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> 
     from ..transports.http import serve as serve_http
 
     http = _http_options(listening)
+    console, http = _console_link(http)
     shown = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host
     url = f"http://{shown}:{http.port}/mcp"
     what = "a practice workspace (sandbox)" if app.settings.sandbox else app.base_url
     click.echo(
-        f"Serving {what} at {url}\n\nConnect a client:\n"
+        f"Serving {what} at {url}\n{console}\nConnect a client:\n"
         f"  Claude Code   claude mcp add -t http trustpager {url}\n"
         f'  Cursor        {{"mcpServers": {{"trustpager": {{"url": "{url}"}}}}}}\n'
         f'  VS Code       {{"servers": {{"trustpager": {{"type": "http", "url": "{url}"}}}}}}\n'
@@ -90,6 +102,17 @@ def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> 
         "Stop with Ctrl-C."
     )
     serve_http(app, http)
+
+
+def _console_link(http: HttpOptions) -> tuple[str, HttpOptions]:
+    """The line that says how to open the console, empty where it is off; and the options with its token."""
+    if not http.shows_console:
+        return "", http
+    address = f"http://{'127.0.0.1' if http.host in ('0.0.0.0', '::') else http.host}:{http.port}/"
+    if http.console_token:
+        return f"Console: {address} (opens with your console token)\n", http
+    token = secrets.token_urlsafe(24)
+    return f"Console: {address}#token={token}\n", replace(http, console_token=token)
 
 
 def _http_options(given: dict[str, Any]) -> HttpOptions:

@@ -7,7 +7,7 @@ Origin are checked on every bind.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
@@ -26,6 +26,9 @@ from .metrics import Metrics
 from .operations import PATHS as OPERATIONS
 from .operations import Operations, counting
 from .options import HttpOptions
+
+if TYPE_CHECKING:
+    from .console import Console
 
 __all__ = ["HttpOptions", "asgi", "serve"]
 _METADATA = "/.well-known/oauth-protected-resource"
@@ -47,6 +50,7 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -
     )
     inner = build_server(app).streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
     provider = _provider(app, options)
+    console = _console(app, options, operations)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -55,6 +59,8 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         if path in OPERATIONS:
             return await (await operations.answer(path, headers))(scope, receive, send)
+        if console is not None and console.serves(path):
+            return await console(scope, receive, send)
         if options.oauth and path in (_METADATA, _METADATA + "/mcp"):
             from ...identity.oauth import protected_resource
 
@@ -82,6 +88,17 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -
             current_credential.reset(credential)
 
     return application
+
+
+def _console(app: App, options: HttpOptions, operations: Operations) -> Console | None:
+    """The page for people; None where it is off, and then none of its code is loaded."""
+    if not options.shows_console or not options.console_token:
+        return None
+    from .console import Console
+
+    console = Console(app, options, lambda key: _accepted(app, key))
+    operations.at_drain(console.close)
+    return console
 
 
 async def _identify(app: App, options: HttpOptions, provider: IdentityProvider, headers: dict[str, str]) -> Identity | None:

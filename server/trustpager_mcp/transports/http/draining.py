@@ -25,7 +25,7 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         first = not self._operations.draining
-        self._operations.draining = True
+        self._operations.drain()
         if first and self._delay and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.call_later, self._delay, super().handle_exit, sig, frame)
             return

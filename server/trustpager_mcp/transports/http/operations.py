@@ -12,7 +12,6 @@ from .metrics import CONTENT_TYPE, Metrics
 from .options import HttpOptions
 
 PATHS = ("/healthz", "/readyz", "/metrics")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 Reason = Callable[[], Awaitable[str]]
 """Why the server should get no traffic now; empty when it may."""
 
@@ -24,6 +23,17 @@ class Operations:
         self._options, self._reasons = options, reasons
         self.metrics = metrics
         self.draining = False
+        self._at_drain: list[Callable[[], None]] = []
+
+    def at_drain(self, act: Callable[[], None]) -> None:
+        """Have `act` called when the server begins to shut down: from a signal handler, so it must not block or raise."""
+        self._at_drain.append(act)
+
+    def drain(self) -> None:
+        """The server begins to shut down."""
+        self.draining = True
+        for act in self._at_drain:
+            act()
 
     async def answer(self, path: str, headers: Mapping[str, str]) -> Response:
         """The answer to a request for one of `PATHS`; names of headers in lower case."""
@@ -46,14 +56,9 @@ class Operations:
             given = headers.get("authorization", "")
             if not hmac.compare_digest(given.encode("latin-1", "replace"), f"Bearer {token}".encode()):
                 return JSONResponse({"error": "give the metrics token as a bearer token"}, 401, {"www-authenticate": "Bearer"})
-        elif not self._is_local(headers):
+        elif not self._options.is_local(headers):
             return JSONResponse({"error": "metrics are shown here with --metrics-token only"}, 404)
         return Response(self.metrics.page(), media_type=CONTENT_TYPE)
-
-    def _is_local(self, headers: Mapping[str, str]) -> bool:
-        """Bound to loopback, asked by a loopback name, and not through a proxy that would show it to its own callers."""
-        by_name = headers.get("host") in self._options.local_hosts
-        return self._options.is_loopback and by_name and not any(name in headers for name in _FORWARDED)
 
 
 def counting(send: Any, metrics: Metrics) -> Any:
