@@ -15,12 +15,13 @@ from typing import Any
 
 from ..definitions import Parameter, Tool, Toolset, inline
 from .company import COMPANY
-from .people import owner
+from .people import name_of, owner
 from .store import Record, Store
 
 Shape = dict[str, Any]
 """Columns with what stands in an unset one."""
-_COMPANY_ID, _OWNER_ID = "@company", "@owner"
+# In row_columns.json: the workspace's own id, the key's owner, the row's own created_at.
+_COMPANY_ID, _OWNER_ID, _CREATED = "@company", "@owner", "@created"
 _BULK = "/bulk-create"
 
 
@@ -31,6 +32,8 @@ class Rows:
     shapes: dict[str, Shape]
     inside: dict[str, dict[str, str]]
     """By entity: the columns, and the entity of the rows in each."""
+    joined: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]]
+    """By entity: objects that its rows embed: the column that holds the id, the kind of record, and its fields."""
     collections: dict[str, str]
     """The entity behind the path of a list that takes new records."""
 
@@ -55,7 +58,10 @@ class Rows:
         row = dict(record)
         for name, unset in self.shapes[entity].items():
             if name not in row and (wanted is None or name in wanted):
-                row[name] = known.value(unset)
+                row[name] = record.get("created_at") if unset == _CREATED else known.value(unset)
+        for name, (key, kind, shown) in self.joined.get(entity, {}).items():
+            if wanted is None or name in wanted:
+                row[name] = known.joined(kind, record.get(key), shown)
         for name, other in self.inside.get(entity, {}).items():
             if name in record:
                 row[name] = self._all(other, record[name], known, None)
@@ -70,12 +76,19 @@ class _Known:
         self._values: dict[str, str | None] = {}
 
     def value(self, unset: Any) -> Any:
-        if unset not in (_COMPANY_ID, _OWNER_ID):
+        if not isinstance(unset, str) or unset not in (_COMPANY_ID, _OWNER_ID):
             return unset
         if unset not in self._values:
             company = next(iter(self._store.all(COMPANY)), {})
             self._values[unset] = company.get("id") if unset == _COMPANY_ID else owner(self._store)["id"]
         return self._values[unset]
+
+    def joined(self, kind: str, record_id: str | None, shown: tuple[str, ...]) -> Record | None:
+        """The named fields of another record; None when there is none."""
+        found = self._store.get(kind, record_id) if record_id else None
+        if found is None:
+            return None
+        return {name: name_of(found) if name == "display_name" else found.get(name) for name in shown}
 
 
 def rows_of(toolsets: Iterable[Toolset]) -> Rows:
@@ -92,12 +105,14 @@ def rows_of(toolsets: Iterable[Toolset]) -> Rows:
             columns: Shape = dict(told["every_row"])
             for tool in (t for t in tools if t.returns == entity and _sets(t, listed)):
                 columns.update(_settable(tool.parameters))
+                columns.update(told["created_rows"] if tool.method == "POST" else {})
             columns.update({c: None for c in hints.columns if c not in columns and c != "id" and "." not in c})
             columns.update(told["columns"].get(entity, {}))
             left_out = {*told["never_columns"], *told["not_columns"].get(entity, ())}
             shapes[entity] = {name: unset for name, unset in columns.items() if name not in left_out}
     collections = {t.path: listed[t.path] for t in tools if t.method == "POST" and t.path in listed}
-    return Rows(shapes, told["inside"], collections)
+    joined = {e: {n: (key, kind, tuple(shown)) for n, (key, kind, shown) in told["joined"][e].items()} for e in told["joined"]}
+    return Rows(shapes, told["inside"], joined, collections)
 
 
 def _sets(tool: Tool, listed: dict[str, str]) -> bool:

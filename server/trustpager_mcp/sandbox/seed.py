@@ -108,7 +108,7 @@ class _CoreSeeder(Seeder):
             site = f"{first}{kind}".lower().replace(" ", "").replace("&", "and") + ".example"
             return {
                 "name": f"{first} {kind}", "email": f"office@{site}", "phone": self._mobile(),
-                "landline": f"+6129155{i:04d}", "industry": industry, "website": f"https://{site}", "metadata": {},
+                "landline": f"+6129155{i:04d}", "industry": industry, "website": f"https://{site}", "metadata": self._folder(0.4),
                 "notes": texts.company_notes(self.words_rng, rng.choice(words.COMPANY_NOTES)), **self._place(),
                 "tax_number": f"{self.words_rng.randint(10, 99)} {self.words_rng.randint(100, 999)} 753 556",
                 "timezone": "Australia/Sydney",
@@ -130,7 +130,7 @@ class _CoreSeeder(Seeder):
                 "phone": self._mobile(), "landline": None, "date_of_birth": born if rng.random() < 0.4 else None,
                 "job_title": rng.choice(words.JOBS), "source": rng.choice(words.SOURCES),
                 "notes": texts.contact_notes(self.words_rng, rng.choice(words.CONTACT_NOTES)),
-                "metadata": {"cf_meter_number": f"NMI 4103{self.words_rng.randint(10**6, 10**7 - 1)}"} if i % 3 else {},
+                "metadata": {**self._meter(i), **self._folder(0.3)},
                 "address_line1": f"{rng.randint(1, 240)} {rng.choice(words.STREETS)}", "city": city, "state": state,
                 "postal_code": code, "country": "Australia",
                 "email_unsubscribed": rng.random() < 0.05, "sms_unsubscribed": rng.random() < 0.03,
@@ -207,7 +207,7 @@ class _CoreSeeder(Seeder):
             return {
                 "name": f"{rng.choice(words.JOB_KINDS)} – {who['last_name'] or who['first_name']}", "contact_id": who["id"],
                 "customer_id": firm["id"] if firm else None, "status": status, "value": None, "currency": "AUD",
-                "lead_source": who["source"], "tags": normal_tags(list(tags)), "metadata": self._roof(),
+                "lead_source": who["source"], "tags": normal_tags(list(tags)), "metadata": {**self._roof(), **self._folder(0.5)},
                 "notes": texts.deal_notes(self.words_rng, rng.choice(words.DEAL_NOTES)),
                 "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
                 "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
@@ -237,6 +237,17 @@ class _CoreSeeder(Seeder):
         self.store.link_many("opportunity_user", owners)
         self.store.link_many("opportunity_contact", further)
         return deals
+
+    def _folder(self, share: float) -> Record:
+        """The quick link to a record's folder, where somebody set it."""
+        if self.words_rng.random() > share:
+            return {}
+        return {
+            "quick_links": {words.JOB_FOLDER: f"https://files.brightside.example/folders/{self.words_rng.getrandbits(64):016x}"}
+        }
+
+    def _meter(self, i: int) -> Record:
+        return {"cf_meter_number": f"NMI 4103{self.words_rng.randint(10**6, 10**7 - 1)}"} if i % 3 else {}
 
     def _roof(self) -> Record:
         """The workspace's custom fields of a deal, as far as they were filled in."""
