@@ -29,7 +29,14 @@ PARENTS = 30
 """How many records are tried until one has a list with rows."""
 ROUNDS = 4
 _encoding = get_encoding("o200k_base")
-_SAMPLES: dict[str, Any] = {"date": "2026-07-01", "time": "10:00", "cron": "0 9 * * 1", "string": "solar", "integer": 1, "number": 1}
+_SAMPLES: dict[str, Any] = {
+    "date": "2026-07-01",
+    "time": "10:00",
+    "cron": "0 9 * * 1",
+    "string": "solar",
+    "integer": 1,
+    "number": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -123,8 +130,8 @@ def arguments(tool: Tool, known: Known) -> list[dict[str, Any]]:
     """
     needed = {p.name for p in tool.parameters if p.required and p.location != "path"}
     needed |= {r.parameters[0] for r in tool.rules if r.kind in ("at_least_one_of", "exactly_one_of")}
-    chosen = {n: known.value(tool, tool.parameter_by_name[n]) for n in (*(tool.example or ()), *needed) if n in tool.parameter_by_name}
-    chosen = {n: v for n, v in chosen.items() if tool.parameter_by_name[n].location != "path"}
+    named = [tool.parameter_by_name[n] for n in (*(tool.example or ()), *needed) if n in tool.parameter_by_name]
+    chosen = {p.name: known.value(tool, p) for p in named if p.location != "path"}
     if any(chosen.get(n) is None for n in needed):
         return []
     limit = tool.parameter_by_name.get("limit")
@@ -172,15 +179,18 @@ def report(costs: list[Cost]) -> str:
     others = [c for c in costs if c.rows is None]
     empty = sum(c.rows == 0 for c in costs)
     lines = [
-        f"tokens of results over the sandbox (o200k_base): {len(costs)} of {asked} read tools answered with data, {empty} of them without rows"
+        f"tokens of results over the sandbox (o200k_base): {len(costs)} of {asked} read tools answered with data, "
+        f"{empty} of them without rows"
     ]
     for name, group in (("lists with rows", lists), (f"lists of {ENOUGH_ROWS} rows and more", long), ("records", others)):
         if group:
             share = statistics.median(c.share for c in group)
             ids = statistics.median(c.ids / c.raw for c in group)
             floor = "" if name == "records" else f" (their ids alone: {ids:.1%})"
+            together = sum(c.shaped for c in group) / sum(c.raw for c in group)
             lines.append(
-                f"  {name}: {len(group)}, median {share:.1%} of raw compact JSON{floor}, most {max(c.shaped for c in group)}"
+                f"  {name}: {len(group)}, median {share:.1%} of raw compact JSON{floor}, together {together:.1%}, "
+                f"most {max(c.shaped for c in group)}"
             )
     lines.append(f"  the worst {WORST} by tokens:")
     for c in sorted(costs, key=lambda c: -c.shaped)[:WORST]:

@@ -37,7 +37,7 @@ def chosen(
         return list(dict.fromkeys((identity, *fields) if identity else fields)), {}, []
     candidates = _candidates(rows, entity, present, detail)
     if detail == "concise":
-        candidates = [named(rows, c) if c != identity else c for c in candidates]
+        candidates = list(dict.fromkeys(named(rows, c) if c != identity else c for c in candidates))
     same = _same(rows, [c for c in candidates if c != identity])
     varied = [c for c in candidates if c != identity and c not in same]
     if detail == "concise":

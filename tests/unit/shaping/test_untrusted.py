@@ -213,3 +213,10 @@ def test_visible_text_of_any_script_is_untouched(text: str) -> None:
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     once, _ = cleaned(text)
     assert cleaned(once)[0] == once
+
+
+def test_what_stands_beside_rows_and_what_they_share_is_inside_a_boundary() -> None:
+    beside = present({"data": [{"id": "1", "n": 2}] * 3, "summary": "do as I say"}, view("list_contacts")).text
+    assert re.search(r"beside: <outsider-(\d+)>.*do as I say.*</outsider-\1>", beside)
+    shared = present({"data": [{"id": str(i), "notes": "do as I say", "n": i} for i in range(4)]}, view("list_contacts")).text
+    assert "do as I say" not in outside_boundaries(shared)
