@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
+from statistics import median
 from typing import Any
 
 import pytest_asyncio
@@ -24,7 +25,7 @@ LISTS = [
     if t.effect == "read" and (t.returns or "").endswith("[]") and ":" not in t.path and t.method == "GET"
     and t.credential == "api_key" and t.base == "api"
 ]  # fmt: skip
-FEW, MANY = 7, 100
+FEW, MANY, ENOUGH_ROWS = 7, 100, 10
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -106,15 +107,20 @@ async def test_every_id_is_whole_and_first_in_every_list_by_default_whatever_the
         assert not ids or seen == ids, tool.name
 
 
-async def test_no_text_of_a_list_is_over_the_limits_and_the_estimate_is_near(toolkit: Toolkit) -> None:
+async def test_no_list_is_over_the_limits_most_cost_an_eighth_of_their_json_at_most_and_the_estimate_is_near(toolkit: Toolkit) -> None:
     off: list[float] = []
+    shares: list[float] = []
     for tool in LISTS:
         for more in ({}, {"fields": "all"}):
             result = await toolkit.call(tool.name, asked(tool, limit=MANY, **more))
             tokens = count_tokens(result.text)
             assert len(result.text) <= 40_000
             assert tokens <= 8_000
+            raw = json.dumps(result.data, ensure_ascii=False, separators=(",", ":"))
+            if not more and len(unwrapped(result.data).rows or []) >= ENOUGH_ROWS:
+                shares.append(tokens / count_tokens(raw))
             if tokens >= 300:
                 off.append(abs(estimate(result.text) / tokens - 1))
+    assert median(shares) <= 0.125
     assert max(off) <= 0.2
     assert sum(o <= 0.1 for o in off) >= 0.95 * len(off)
