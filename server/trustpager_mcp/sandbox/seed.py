@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from . import seed_texts as texts
 from . import seed_words as words
 from .rules import normal_tags
 from .store import Record, Store
@@ -22,7 +23,7 @@ def seed_workspace(store: Store, now: datetime, seed: int, parts: dict[str, Call
     `parts` are the groups' own seeds by name; each has its own random numbers, so that adding one changes no other.
     """
     with store.transaction():
-        _CoreSeeder(store, now, random.Random(seed)).run()
+        _CoreSeeder(store, now, random.Random(seed), random.Random(f"{seed}/texts")).run()
         for name, part in parts.items():
             part(Seeder(store, now, random.Random(f"{seed}/{name}")))
 
@@ -38,7 +39,7 @@ class Seeder:
 
     def time(self, days_ago: float) -> str:
         """A moment before (or, negative, after) the first hour, as the API writes it."""
-        return (self.now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (self.now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def record(self, days_ago: float, **fields: Any) -> Record:
         """A record made that many days ago; add it to the store yourself."""
@@ -56,8 +57,20 @@ class Seeder:
 class _CoreSeeder(Seeder):
     _phones = 0
 
+    def __init__(self, store: Store, now: datetime, rng: random.Random, words_rng: random.Random) -> None:
+        """`words_rng` chooses texts only, so that more of them change nothing else."""
+        super().__init__(store, now, rng)
+        self.words_rng = words_rng
+        self._team: list[str] = []
+
+    def record(self, days_ago: float, **fields: Any) -> Record:
+        """Made by someone of the team, once there is one."""
+        made_by = {"created_by": self.words_rng.choice(self._team)} if self._team else {}
+        return super().record(days_ago, **fields, **made_by)
+
     def run(self) -> None:
         users = self._users()
+        self._team = [u["id"] for u in users]
         companies = self._companies()
         contacts = self._contacts(companies)
         products = self._products(companies)
@@ -70,6 +83,13 @@ class _CoreSeeder(Seeder):
     def _mobile(self) -> str:
         self._phones += 1
         return f"+6149157{self._phones:04d}"
+
+    def _place(self) -> Record:
+        """An address."""
+        rng = self.words_rng
+        city, state, code = rng.choice(words.CITIES)
+        line = f"{rng.randint(1, 240)} {rng.choice(words.STREETS)}"
+        return {"address_line1": line, "city": city, "state": state, "postal_code": code, "country": "Australia"}
 
     def _users(self) -> list[Record]:
         def fields(i: int) -> Record:
@@ -88,8 +108,10 @@ class _CoreSeeder(Seeder):
             site = f"{first}{kind}".lower().replace(" ", "").replace("&", "and") + ".example"
             return {
                 "name": f"{first} {kind}", "email": f"office@{site}", "phone": self._mobile(),
-                "landline": f"+6129155{i:04d}", "industry": industry, "website": f"https://{site}", "metadata": {},
-                "notes": rng.choice(words.COMPANY_NOTES),
+                "landline": f"+6129155{i:04d}", "industry": industry, "website": f"https://{site}", "metadata": self._folder(0.4),
+                "notes": texts.company_notes(self.words_rng, rng.choice(words.COMPANY_NOTES)), **self._place(),
+                "tax_number": f"{self.words_rng.randint(10, 99)} {self.words_rng.randint(100, 999)} 753 556",
+                "timezone": "Australia/Sydney",
             }  # fmt: skip
 
         return self.make("company", COMPANIES, fields)
@@ -107,7 +129,8 @@ class _CoreSeeder(Seeder):
                 "first_name": first, "last_name": None if single else last, "email": f"{mail}@mail.example",
                 "phone": self._mobile(), "landline": None, "date_of_birth": born if rng.random() < 0.4 else None,
                 "job_title": rng.choice(words.JOBS), "source": rng.choice(words.SOURCES),
-                "notes": rng.choice(words.CONTACT_NOTES), "metadata": {},
+                "notes": texts.contact_notes(self.words_rng, rng.choice(words.CONTACT_NOTES)),
+                "metadata": {**self._meter(i), **self._folder(0.3)},
                 "address_line1": f"{rng.randint(1, 240)} {rng.choice(words.STREETS)}", "city": city, "state": state,
                 "postal_code": code, "country": "Australia",
                 "email_unsubscribed": rng.random() < 0.05, "sms_unsubscribed": rng.random() < 0.03,
@@ -135,9 +158,10 @@ class _CoreSeeder(Seeder):
     def _products(self, companies: list[Record]) -> list[Record]:
         def fields(i: int) -> Record:
             name, price, unit, category = words.PRODUCTS[i]
+            description, benefits = texts.product_texts(self.words_rng, name, category)
             return {
                 "name": name, "sku": f"BS-{i + 100}", "price": price, "currency": "AUD", "category": category, "unit": unit,
-                "description": f"{name}, supplied and documented.", "images": [], "is_active": i % 13 != 12,
+                "description": description, "benefits": benefits, "images": [], "is_active": i % 13 != 12,
                 "work_order_config": None, "metadata": {},
             }  # fmt: skip
 
@@ -183,8 +207,9 @@ class _CoreSeeder(Seeder):
             return {
                 "name": f"{rng.choice(words.JOB_KINDS)} – {who['last_name'] or who['first_name']}", "contact_id": who["id"],
                 "customer_id": firm["id"] if firm else None, "status": status, "value": None, "currency": "AUD",
-                "lead_source": who["source"], "tags": normal_tags(list(tags)), "notes": rng.choice(words.DEAL_NOTES),
-                "metadata": {}, "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
+                "lead_source": who["source"], "tags": normal_tags(list(tags)), "metadata": {**self._roof(), **self._folder(0.5)},
+                "notes": texts.deal_notes(self.words_rng, rng.choice(words.DEAL_NOTES)),
+                "primary_referrer_contact_id": rng.choice(contacts)["id"] if referred else None,
                 "primary_referrer_category": "Past client" if referred else None, "last_activity_at": None,
                 "won_at": None, "lost_at": None,
             }  # fmt: skip
@@ -213,6 +238,21 @@ class _CoreSeeder(Seeder):
         self.store.link_many("opportunity_contact", further)
         return deals
 
+    def _folder(self, share: float) -> Record:
+        """The quick link to a record's folder, where somebody set it."""
+        if self.words_rng.random() > share:
+            return {}
+        return {
+            "quick_links": {words.JOB_FOLDER: f"https://files.brightside.example/folders/{self.words_rng.getrandbits(64):016x}"}
+        }
+
+    def _meter(self, i: int) -> Record:
+        return {"cf_meter_number": f"NMI 4103{self.words_rng.randint(10**6, 10**7 - 1)}"} if i % 3 else {}
+
+    def _roof(self) -> Record:
+        """The workspace's custom fields of a deal, as far as they were filled in."""
+        return {"cf_roof_type": self.words_rng.choice(["Tile", "Metal", "Flat"])} if self.words_rng.random() < 0.6 else {}
+
     def _line(self, deal: Record, product: Record, position: int) -> Record:
         return {
             **self.record(1), "opportunity_id": deal["id"], "product_id": product["id"], "name": product["name"],
@@ -237,7 +277,8 @@ class _CoreSeeder(Seeder):
             contact_id = deal["contact_id"] if deal else rng.choice(contacts)["id"]
             links = {"contact_id": contact_id, "deal_id": deal["id"] if deal else None}
             links["customer_id"] = deal["customer_id"] if deal else None
-            records.append(self.record(age, activity_type=kind, subject=subject, description=text, **links))
+            said = texts.log(self.words_rng, text)
+            records.append(self.record(age, activity_type=kind, subject=subject, description=said, **links))
             if deal:
                 touched[deal["id"]] = records[-1]["created_at"]
         self.store.add("activity", records)
@@ -257,7 +298,8 @@ class _CoreSeeder(Seeder):
             deal = rng.choice(deals)
             due = self.now + timedelta(days=rng.randint(-40, 30))
             return {
-                "title": rng.choice(words.TASKS), "description": None, "status": rng.choice(["pending", "pending", "completed"]),
+                "title": rng.choice(words.TASKS), "description": texts.task_description(self.words_rng),
+                "status": rng.choice(["pending", "pending", "completed"]),
                 "priority": rng.choice(["low", "medium", "medium", "high"]), "due_date": due.strftime("%Y-%m-%d"),
                 "deal_id": deal["id"], "contact_id": deal["contact_id"], "assigned_to": rng.choice(users)["id"],
                 "category_id": rng.choice(categories)["id"], "position": TASKS - 1 - i, "completed_at": None,

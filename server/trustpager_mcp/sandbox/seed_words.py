@@ -52,6 +52,8 @@ PIPELINES = (
     ("Renewals", ("Due Soon", "Reminded", "In Discussion", "Renewed")),
 )
 COLORS = ("#3b82f6", "#22c55e", "#eab308", "#f97316", "#ef4444", "#8b5cf6")
+JOB_FOLDER = "6b1f0c52-7f0e-4d0a-9a55-3f6f2b8c1d20"
+"""The workspace's quick link: records keep their own address of it under metadata.quick_links."""
 TAGS = ("hot-lead", "vip", "finance", "council", "repeat-client", "price-sensitive", "urgent")
 JOB_KINDS = (
     "Rooftop solar 6.6 kW", "Battery upgrade", "Switchboard replacement", "Hot water heat pump", "EV charger", "Kitchen renovation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from .faults import Faults
 from .groups import CHECKS, HANDLERS, JOBS, LISTENERS, REWRITES, SEEDS
 from .idempotency import fingerprint, once
 from .limits import RateLimit
+from .rows import Rows, rows_of
 from .seed import seed_workspace
 from .store import Record, Store
 from .world import World, run_due
@@ -28,6 +30,11 @@ _REQUESTS_KEPT = 1000
 def _toolsets() -> tuple[Toolset, ...]:
     """The definitions, read once: they are frozen, and many workspaces may stand in one process."""
     return load_toolsets()
+
+
+@cache
+def _rows() -> Rows:
+    return rows_of(_toolsets())
 
 
 class Workspace:
@@ -110,7 +117,8 @@ class Workspace:
         with self.store.transaction():
             if tool.credits and tool.credits.amount and tool.credits.per == "call":
                 self.world.charge(tool.credits.amount, tool.name)
-            return HANDLERS[tool.name](Call(tool, self.world, key, ids, query, body))
+            answer = HANDLERS[tool.name](Call(tool, self.world, key, ids, query, body))
+            return replace(answer, data=_rows().completed(tool, answer.data, self.store, query.get("fields")))
 
     def run(self, name: str, key: Key, ids: dict[str, str], query: dict[str, Any], body: Any) -> Answer:
         """Call an endpoint from inside the workspace (automations, proposals, Evie): authorized and validated like any call.

@@ -36,6 +36,8 @@ def chosen(
     if fields:
         return list(dict.fromkeys((identity, *fields) if identity else fields)), {}, []
     candidates = _candidates(rows, entity, present, detail)
+    if detail == "concise":
+        candidates = list(dict.fromkeys(named(rows, c) if c != identity else c for c in candidates))
     same = _same(rows, [c for c in candidates if c != identity])
     varied = [c for c in candidates if c != identity and c not in same]
     if detail == "concise":
@@ -54,6 +56,20 @@ def identity_of(rows: list[dict[str, Any]], entity: Entity | None, present: list
     hints = entity.columns if entity else ()
     ids = [*hints[:2], *(k for k in present if k.endswith("_id"))]
     return next((h for h in ids if all(not is_empty(pick(r, h)) for r in rows)), None)
+
+
+def named(rows: list[dict[str, Any]], column: str) -> str:
+    """For the id of another record the name that stands beside it, as `x_name` or in an object `x`: cheaper, and it says more."""
+    if not column.endswith("_id"):
+        return column
+    stem = column.removesuffix("_id")
+    sample = [r for r in rows[:_SAMPLE] if not is_empty(r.get(column))]
+    if sample and all(not is_empty(r.get(f"{stem}_name")) for r in sample):
+        return f"{stem}_name"
+    for name in LABELS:
+        if sample and all(isinstance(r.get(stem), dict) and not is_empty(r[stem].get(name)) for r in sample):
+            return f"{stem}.{name}"
+    return column
 
 
 def _candidates(rows: list[dict[str, Any]], entity: Entity | None, present: list[str], detail: Detail) -> list[str]:
@@ -80,15 +96,17 @@ def _same(rows: list[dict[str, Any]], columns: list[str]) -> dict[str, str]:
 
 
 def _affordable(rows: list[dict[str, Any]], columns: list[str]) -> list[str]:
-    """The first column whatever it costs, then each that still fits."""
-    kept: list[str] = []
+    """The first column whatever it costs, if it tells more than another id would, then each that still fits."""
+    kinds = {column: kind_of(rows, column) for column in columns}
+    first = next((c for c in columns if kinds[c] != "uuid"), columns[0] if columns else None)
+    kept: set[str] = set()
     left = float(ROW_TOKENS)
     for column in columns:
-        cost = _COSTS[kind_of(rows, column)]
-        if not kept or cost <= left:
-            kept.append(column)
+        cost = _COSTS[kinds[column]]
+        if column == first or cost <= left:
+            kept.add(column)
             left -= cost
-    return kept
+    return [c for c in columns if c in kept]
 
 
 def kind_of(rows: list[dict[str, Any]], column: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from .budget import fits
 from .dates import moment
 from .envelopes import Answer
-from .records import compact, is_empty, label, pick, present_keys, pruned, unknown_fields
+from .records import LABELS, compact, is_empty, label, pick, present_keys, pruned, unknown_fields
 from .tables import table
 from .text import clipped, folded, is_plain, readable, turns, without_base64
 from .untrusted import bounded, bounded_inline, cleaned, cleaned_name, cleaned_value, is_outsiders
@@ -98,7 +98,7 @@ class _NestedRows:
         used = 0
         limit = min(_MAX_NESTED, fields.text_limit * 4) if fields.view.detail == "concise" else fields.text_limit * 4
         for row in rows:
-            line = ",".join(_csv(compact(v) if isinstance(v, (dict, list)) else label(v)) for v in (row.get(c) for c in columns))
+            line = ",".join(_csv(self._cell(row.get(c), name, fields)) for c in columns)
             used += len(line) + 1
             if used > limit:
                 fields.left_out[name] = len(rows) - len(lines) + 1
@@ -107,9 +107,31 @@ class _NestedRows:
         self.shown = len(lines) - 1
         self.text = "\n".join(lines)
 
+    def _cell(self, value: Any, name: str, fields: _Fields) -> str:
+        """Scalars and lists of them as they read; in a concise answer a list of records by what tells each, which is told."""
+        if not isinstance(value, (dict, list)):
+            return label(value)
+        if isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value):
+            return label(value)
+        heads = [_head(v) for v in value] if isinstance(value, list) else []
+        if len(heads) >= _TABLE_ROWS and all(heads) and fields.view.detail == "concise" and not fields.view.fields:
+            fields.left_out.setdefault(name, len(compact(value)))
+            return "; ".join(str(h) for h in heads)
+        return compact(value)
+
     def __str__(self) -> str:
         total = f"{self.shown} of {len(self.rows)}" if self.shown < len(self.rows) else str(len(self.rows))
         return f"({total} rows)\n{self.text}"
+
+
+def _head(value: Any) -> str | None:
+    """What tells a record inside a cell: its name, else its first short value."""
+    if not isinstance(value, dict):
+        return None
+    named = next((value[k] for k in LABELS if isinstance(value.get(k), str) and value[k]), None)
+    return named or next(
+        (label(v) for k, v in value.items() if k != "id" and isinstance(v, (str, int)) and 0 < len(label(v)) <= 40), None
+    )
 
 
 def _csv(text: str) -> str:
@@ -176,6 +198,8 @@ def _text_result(text: str, view: View) -> str:
         handle := view.keep(Spilled("text", text, view.tool.name, media_type="text/plain"))
     ):
         notes.append(f'whole text: read_result("{handle}")')
+    if " " in shown:
+        shown = bounded(shown, view.nonce)
     return "\n".join([shown or "(an empty text)", *notes])
 
 

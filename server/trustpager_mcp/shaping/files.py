@@ -97,7 +97,7 @@ def _packed(content: bytes, view: View) -> tuple[str, list[str]]:
     rows = [{"name": e.filename, "bytes": e.file_size} for e in entries if not e.is_dir()]
     shown = table(Answer(rows=rows[:_MAX_LISTED]), replace(view, entity=None, fields=("name", "bytes"), format="table")).text
     more = [f"{len(rows) - _MAX_LISTED} more files"] if len(rows) > _MAX_LISTED else []
-    return f"ZIP of {len(rows)} files, {unpacked:,} bytes unpacked", [shown, *more]
+    return f"ZIP of {len(rows)} files, {unpacked:,} bytes unpacked", [bounded_if_needed(shown, view), *more]
 
 
 def workbook(content: bytes) -> tuple[list[Sheet], int]:

@@ -13,7 +13,7 @@ from .dates import moment
 from .envelopes import Answer
 from .records import compact, exact, is_empty, label, pick, present_keys, unknown_fields
 from .text import clipped, readable, turns, without_base64
-from .untrusted import bounded, cleaned, is_outsiders
+from .untrusted import bounded, bounded_inline, cleaned, is_outsiders
 from .view import Shaped, Spilled, View
 
 CONCISE_CELL = 80
@@ -34,8 +34,8 @@ def table(answer: Answer, view: View, payload: Any = None, *, position: int = 0)
     """The rows as text. `position` is the place of the first row in what is shown, for reading on."""
     rows = answer.rows or []
     if not rows:
-        beside = {k: v for k, v in answer.beside.items() if not is_empty(v)}
-        note = f" beside: {clipped(cleaned(compact(beside))[0], FULL_CELL)}" if beside else ""
+        beside = _beside(answer, view)
+        note = f" {beside}" if beside else ""
         return Shaped("No results." + note + (f" next cursor {answer.cursor}" if answer.cursor else ""), payload)
     told, lines = _Told(), _Lines(head=[], rows=[])
     for limit in _cell_limits(view):
@@ -78,7 +78,8 @@ def _rows_of_records(rows: list[dict[str, Any]], view: View, told: _Told, limit:
     else:
         head = []
     outsiders = any(
-        is_outsiders(c, next((v for r in rows[:25] if not is_empty(v := pick(r, c))), None), view.entity) for c in columns
+        is_outsiders(c, next((v for r in rows[:25] if not is_empty(v := pick(r, c))), None), view.entity)
+        for c in (*columns, *same)
     )
     if view.format == "json":
         return _Lines(head, _until_full(rows, view, lambda r: _json_row(r, columns, view, told, limit)), below, outsiders)
@@ -184,9 +185,8 @@ def _quoted(text: str) -> str:
 def _assembled(answer: Answer, view: View, lines: _Lines, told: _Told, position: int) -> str:
     rows = answer.rows or []
     below = list(lines.below or [])
-    beside = {k: v for k, v in answer.beside.items() if not is_empty(v)}
-    if beside:
-        below.append("beside: " + clipped(cleaned(compact(beside))[0], FULL_CELL))
+    if beside := _beside(answer, view):
+        below.append(beside)
     fitting = rows_that_fit(lines.head + below, lines.rows, view.limits)
     left = len(rows) - fitting
     needs_handle = left > 0 or told.clipped > 0
@@ -206,6 +206,16 @@ def _assembled(answer: Answer, view: View, lines: _Lines, told: _Told, position:
         return _page(answer, lines.head, shown, below, lines.outsiders)
     body = "\n".join(lines.head + shown)
     return "\n".join([bounded(body, view.nonce) if lines.outsiders else body, *below])
+
+
+def _beside(answer: Answer, view: View) -> str:
+    """What stood next to the rows, marked as data where an outsider may have written it; empty when there was nothing."""
+    beside = {k: v for k, v in answer.beside.items() if not is_empty(v)}
+    if not beside:
+        return ""
+    text = clipped(cleaned(compact(beside))[0], FULL_CELL)
+    outsiders = any(is_outsiders(k, v, view.entity) for k, v in beside.items())
+    return "beside: " + (bounded_inline(text, view.nonce) if outsiders else text)
 
 
 def _page(answer: Answer, head: list[str], rows: list[str], below: list[str], outsiders: bool) -> str:

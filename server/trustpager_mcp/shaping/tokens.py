@@ -33,6 +33,8 @@ _COMMON_PAIRS = frozenset(
     "rm rn ro rr rs rt ru ry sa sc se sh si so sp ss st su ta tc te th ti to tp tr ts tt tu ty ub ue ui ul um un up "
     "ur us ut uu va ve vi vo wh wi yo yp".split()
 )
+_JSON = frozenset('[]{}":,')
+_COMMON_JSON = frozenset(('"},{"',))
 _FIRST = [first for first, _ in _SCRIPTS]
 
 
@@ -92,6 +94,10 @@ def _accented(character: str) -> float:
 
 
 def _signs(signs: str) -> float:
+    """Punctuation; that of JSON is better known than its length tells, and quotes doubled in CSV are not."""
+    if len(signs) > 3 and _JSON.issuperset(signs):
+        plain = signs.replace('""', '"')
+        return (1.0 if len(plain) <= 4 or plain in _COMMON_JSON else len(plain) / 3.0) + 0.8 * (len(signs) - len(plain))
     return 1.0 + (len(signs) - 1) * (0.12 if len(set(signs)) == 1 else 0.08 if len(signs) <= 4 else 0.64)
 
 

@@ -94,3 +94,18 @@ def test_json_stays_json_with_the_boundary_inside_the_values() -> None:
     record = json.loads(shown({"id": "1", "notes": "call me", "n": 3}, format="json"))
     assert record["n"] == 3
     assert record["notes"].startswith("<outsider-")
+
+
+def test_lists_inside_nested_rows_read_as_names_and_are_told_as_not_whole() -> None:
+    slots = [{"time": f"0{i}:30", "start_time": f"2026-07-01T0{i}:30:00Z"} for i in range(4)]
+    record = {"id": "1", "dates": [{"date": f"2026-07-0{i}", "slots": slots, "tags": ["a", "b"]} for i in range(1, 5)]}
+    text = shown(record, keep=lambda _: "rx")
+    assert "2026-07-01,00:30; 01:30; 02:30; 03:30,a; b" in text
+    assert '(not whole: dates; read_result("rx", text_of="dates"))' in text
+    assert "start_time" in shown(record, detail="full")
+
+
+def test_a_plain_text_answer_is_marked_as_data() -> None:
+    text = present("Slots for Mia: ask the caller which one.", View(GET)).text
+    assert text.splitlines()[0].startswith("<outsider-")
+    assert present("OK", View(GET)).text == "OK"

@@ -182,3 +182,22 @@ def test_every_id_survives_by_default(rows: list[dict[str, Any]]) -> None:
     view = View(LIST, default_catalog().entities["contact"])
     for chosen in (view, replace(view, detail="full"), replace(view, fields=("name", "owner"))):
         assert [r["id"] for r in parsed(present(page(rows), chosen).text)] == [r["id"] for r in rows]
+
+
+def test_another_record_is_shown_by_the_name_that_stands_beside_its_id() -> None:
+    entity = Entity(columns=("id", "owner_id", "stage_id", "deal_id"))
+    other = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e1"
+    rows = [
+        {"id": str(i), "owner_id": f"{other}{i}", "owner_name": f"Mia {i}", "stage_id": f"{other}{i}", "stage": {"name": f"s{i}"},
+         "deal_id": f"{other}{i}"}
+        for i in range(3)
+    ]  # fmt: skip
+    assert shown(page(rows), entity=entity).startswith("id,owner_name,stage.name\n0,Mia 0,s0\n")
+    assert shown(page(rows), entity=entity, detail="full").startswith("id,owner_id,stage_id,deal_id\n")
+
+
+def test_an_id_of_another_record_does_not_crowd_out_what_tells_the_row() -> None:
+    entity = Entity(columns=("id", "subject_id", "kind"))
+    rows = [{"id": str(i), "subject_id": f"6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e1{i}", "kind": f"k{i}"} for i in range(3)]
+    assert shown(page(rows), entity=entity).startswith("id,kind\n0,k0\n")
+    assert "more fields: subject_id" in shown(page(rows), entity=entity)

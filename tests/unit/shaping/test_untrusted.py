@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.shaping.test_files import xlsx as workbook
 from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.errors import UpstreamError
 from trustpager_mcp.results import Presentation, ReadRequest, read
@@ -68,9 +72,6 @@ def of_a_bulk_write(text: str, **options: Any) -> str:
 
 
 def of_a_csv_file(text: str, **options: Any) -> str:
-    import csv
-    import io
-
     out = io.StringIO()
     csv.writer(out).writerows([["id", text], ["1", text], ["2", text]])
     content = out.getvalue().encode("utf-8", "replace")
@@ -92,7 +93,60 @@ def of_a_kept_result(text: str, **_options: Any) -> str:
     return "\n".join(read(presentation, "me", p).text for p in parts)
 
 
-SHAPERS: list[Callable[..., str]] = [of_a_list, of_a_record, of_a_write, of_a_bulk_write, of_a_csv_file, of_a_kept_result]
+def of_nested_rows(text: str, **options: Any) -> str:
+    lines = [{"name": text, "parts": [{"name": text}] * 4, "tags": [text]}] * 4
+    return present({"data": {"id": "1", "lines": lines}}, view("get_contact", **options)).text
+
+
+def of_a_transcript(text: str, **options: Any) -> str:
+    spoken = [{"speaker": "customer", "text": text}, {"speaker": "agent", "text": "hello"}]
+    return present({"data": {"id": "1", "turns": spoken}}, view("get_contact", **options)).text
+
+
+def of_what_stands_beside_rows(text: str, **options: Any) -> str:
+    rows = [{"id": "1", "status": "open"}] * 3
+    filled = present({"data": rows, "summary": text, "filters": {"search": text}}, view("list_contacts", **options)).text
+    return filled + "\n" + present({"data": [], "summary": text}, view("list_contacts", **options)).text
+
+
+def of_what_all_rows_share(text: str, **options: Any) -> str:
+    return present(
+        {"data": [{"id": str(i), "notes": text[:40], "n": i} for i in range(4)]}, view("list_contacts", **options)
+    ).text
+
+
+def of_rows_that_are_texts(text: str, **options: Any) -> str:
+    return present({"data": [text] * 3}, view("list_contacts", **options)).text
+
+
+def of_a_text_answer(text: str, **options: Any) -> str:
+    return (
+        present(text, view("get_contact", **options)).text + "\n" + present({"data": text}, view("get_contact", **options)).text
+    )
+
+
+def of_a_text_file(text: str, **options: Any) -> str:
+    return present(Download("x.txt", "text/plain", text.encode("utf-8", "replace")), view("list_contacts", **options)).text
+
+
+def of_an_archive(text: str, **options: Any) -> str:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(text.encode("utf-8", "replace").decode().replace("\x00", ""), "x")
+    return present(Download("all.zip", "application/zip", out.getvalue()), view("list_contacts", **options)).text
+
+
+def of_a_workbook(text: str, **options: Any) -> str:
+    sendable = text.encode("utf-8", "replace").decode()
+    content = workbook([["id", "note"], ["1", sendable], ["2", sendable]], sheet="Notes")
+    return present(Download("all.xlsx", "application/octet-stream", content), view("list_contacts", **options)).text
+
+
+SHAPERS: list[Callable[..., str]] = [
+    of_a_list, of_a_record, of_a_write, of_a_bulk_write, of_a_csv_file, of_a_kept_result, of_nested_rows, of_a_transcript,
+    of_what_stands_beside_rows, of_what_all_rows_share, of_rows_that_are_texts, of_a_text_answer, of_a_text_file, of_an_archive,
+    of_a_workbook,
+]  # fmt: skip
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"fields": ("all",)},
@@ -159,3 +213,10 @@ def test_visible_text_of_any_script_is_untouched(text: str) -> None:
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     once, _ = cleaned(text)
     assert cleaned(once)[0] == once
+
+
+def test_what_stands_beside_rows_and_what_they_share_is_inside_a_boundary() -> None:
+    beside = present({"data": [{"id": "1", "n": 2}] * 3, "summary": "do as I say"}, view("list_contacts")).text
+    assert re.search(r"beside: <outsider-(\d+)>.*do as I say.*</outsider-\1>", beside)
+    shared = present({"data": [{"id": str(i), "notes": "do as I say", "n": i} for i in range(4)]}, view("list_contacts")).text
+    assert "do as I say" not in outside_boundaries(shared)

@@ -10,7 +10,7 @@ from ..checks import moment
 from ..engine import Answer, Call, Handler, everything
 from ..errors import invalid
 from ..seed import Seeder
-from ..seed_words import SOURCES, TAGS
+from ..seed_words import JOB_FOLDER, SOURCES, TAGS
 from ..store import Record
 from ..world import Job, World
 
@@ -173,7 +173,7 @@ def seed(s: Seeder) -> None:
             {"key": "bill", "label": "Quarterly bill", "type": "number", "show_on_detail": True, "show_in_table": False},
             {"key": "timing", "label": "When should it be done?", "type": "text", "show_on_detail": True, "show_in_table": False},
         ]},
-        quick_links=[{"id": s.id(), "label": "Job folder", "icon": "google-drive"}],
+        quick_links=[{"id": JOB_FOLDER, "label": "Job folder", "icon": "google-drive"}],
         deal_tag_options=[{"name": t, "color": colors[i % len(colors)]} for i, t in enumerate(dict.fromkeys(TAGS))],
         birthday_messages=[], birthday_run_at=s.time(0),
     )])  # fmt: skip
