@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from trustpager_mcp.definitions import Parameter, Tool, parameter_schema
 from trustpager_mcp.sandbox.checks import is_uuid
 
-from .samples import ARGUMENTS, BEFORE, COLLECTIONS, NAMED, SOURCES, VALUES, Source
-from .target import TOOLS, TOOLSET_OF, Target
+from .samples import ARGUMENTS, BEFORE, COLLECTIONS, NAMED, NEVER_LIVE, SHOWN_WITH, SOURCES, VALUES, Source
+from .target import SWITCH, TOOLS, TOOLSET_OF, Target
 
-_number = itertools.count(1)
+_number = itertools.count(10_000)
+_PLACES = re.compile(r"\{((?!n\})[^{}]+)\}")
 Context = dict[str, str]
 """The ids of one call by collection: what is made on its way shares its parents."""
 
@@ -68,6 +71,14 @@ def source_of(collection: str) -> Source:
     return Source(_OPERATIONS.get(f"GET {collection}"), _OPERATIONS.get(f"POST {collection}"))
 
 
+@dataclass
+class Prepared:
+    """Arguments of a call, and the ids that it is about."""
+
+    arguments: dict[str, Any]
+    context: Context
+
+
 class Calls:
     """Makes valid calls on a target."""
 
@@ -76,22 +87,42 @@ class Calls:
         self.made: list[tuple[Tool, dict[str, Any], str]] = []
         """What was created on the way: tool, arguments and id of each."""
 
-    async def prepared(self, tool: Tool, *, fresh: bool | None = None) -> dict[str, Any]:
-        """Arguments with which the tool works; what must have happened before has happened."""
+    async def prepared(self, tool: Tool) -> Prepared:
+        """Arguments with which the tool works; what must have happened before has happened.
+
+        A test that may not be made on a live workspace is skipped.
+        """
+        if self.target.live:
+            if not self.target.may(tool):
+                pytest.skip(f"{tool.name} is {tool.effect}; the level of {SWITCH} leaves it out")
+            if tool.name in NEVER_LIVE:
+                pytest.skip(NEVER_LIVE[tool.name])
+            if not self.target.has(tool.credential):
+                pytest.skip(f"{tool.name} takes a credential of another kind ({tool.credential})")
         context: Context = {}
-        if fresh is None:
-            fresh = tool.effect != "read"
-        arguments = await self.arguments(tool, context, fresh)
+        fresh = tool.effect != "read"
         await self._before(tool, context, fresh)
-        return arguments
+        return Prepared(await self.arguments(tool, context, fresh), context)
+
+    async def read(self, tool: Tool, about: Prepared, **further: Any) -> httpx.Response:
+        """What a read answers about a call: asked with the call's own arguments and ids."""
+        own = {n: v for n, v in about.arguments.items() if (p := tool.parameter_by_name.get(n)) and p.required}
+        arguments = await self.arguments(tool, dict(about.context), False, {})
+        return await self.target.call(tool, {**arguments, **own, **SHOWN_WITH.get(tool.name, {}), **further})
+
+    async def clean_up(self) -> None:
+        """Delete, newest first, what was made on a live workspace; what is gone already, or has no delete, is left."""
+        for tool, arguments, identity in reversed(self.made):
+            remover = next((t for t in TOOLS.values() if t.method == "DELETE" and t.path.rpartition("/:")[0] == tool.path), None)
+            if remover is not None:
+                last = [p.name for p in remover.parameters if p.location == "path"][-1]
+                await self.target.call(remover, {**arguments, last: identity})
 
     async def _before(self, tool: Tool, context: Context, fresh: bool) -> None:
         for before in BEFORE.get(tool.name, ()):
             await self.target.data(TOOLS[before], await self.arguments(TOOLS[before], context, fresh))
 
-    async def arguments(
-        self, tool: Tool, context: Context, fresh: bool, instead: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    async def arguments(self, tool: Tool, context: Context, fresh: bool, instead: dict[str, Any] | None = None) -> dict[str, Any]:
         """`fresh`: what the path names is made for this call, so that no other record is changed."""
         values: dict[str, Any] = {}
         for parameter in (p for p in tool.parameters if p.location == "path"):
@@ -112,7 +143,8 @@ class Calls:
         """The value with real ids where it names records."""
         if isinstance(value, dict):
             return {
-                await self._with_ids(tool, "", k, context, fresh): await self._with_ids(tool, k, v, context, fresh) for k, v in value.items()
+                await self._with_ids(tool, "", k, context, fresh): await self._with_ids(tool, k, v, context, fresh)
+                for k, v in value.items()
             }
         collection = collection_of(tool, name) or collection_of(tool, name.removesuffix("s"))
         if isinstance(value, list):
@@ -121,8 +153,10 @@ class Calls:
             return [await self._with_ids(tool, name, v, context, fresh) for v in value]
         if not isinstance(value, str):
             return value
-        if match := re.fullmatch(r"\{(?!n\})([^{}]+)\}", value):
-            return await self.record(match[1], context, fresh)
+        if value.startswith("{all "):
+            return await self._all(source_of(value[5:-1]), context)
+        for place in (p for p in _PLACES.findall(value) if p in SOURCES or p.startswith("/")):
+            value = value.replace(f"{{{place}}}", await self.record(place, context, fresh))
         if collection and is_uuid(value):
             return await self.record(collection, context, fresh)
         return value.replace("{n}", str(next(_number)))
@@ -152,11 +186,19 @@ class Calls:
             answer = next((row for row in answer if all(row.get(k) == v for k, v in source.where.items())), {})
         return at(answer, source.at)
 
+    async def _all(self, source: Source, context: Context) -> list[str]:
+        """The ids of a whole collection, the last one first."""
+        assert source.found is not None
+        tool = TOOLS[source.found]
+        answer = await self.target.data(tool, await self.arguments(tool, context, False))
+        rows = answer if isinstance(answer, list) else answer[source.at.split(".")[0]]
+        return [row["id"] for row in reversed(rows)]
+
     async def _make(self, source: Source, context: Context) -> str:
         assert source.made is not None
         tool = TOOLS[source.made]
-        arguments = await self.arguments(tool, context, True, source.made_with)
         await self._before(tool, context, True)
+        arguments = await self.arguments(tool, context, True, source.made_with)
         bearer = self.target.credentials[source.bearer] if source.bearer else None
         identity = at(await self.target.data(tool, arguments, key=bearer), source.made_at)
         assert identity is not None, f"{tool.name} answers no {source.made_at}"
@@ -210,5 +252,7 @@ def by_schema(schema: dict[str, Any], name: str) -> Any:
             return schema.get("minimum", 1)
         case "boolean":
             return True
-    text = {"uuid": NAMED, "email": "contract@contract.example", "uri": "https://contract.example/a"}.get(schema.get("format", ""))
+    text = {"uuid": NAMED, "email": "contract@contract.example", "uri": "https://contract.example/a"}.get(
+        schema.get("format", "")
+    )
     return text or f"Contract {name} {next(_number)}"[: schema.get("maxLength", 200)]

@@ -27,6 +27,7 @@ LEVELS = {"reads": ("read",), "writes": ("read", "write"), "all": ("read", "writ
 TOOLSETS = load_toolsets()
 TOOLS: dict[str, Tool] = {tool.name: tool for toolset in TOOLSETS for tool in toolset.tools}
 TOOLSET_OF = {tool.name: toolset.toolset for toolset in TOOLSETS for tool in toolset.tools}
+EVERY_SCOPE = {part.strip() for tool in TOOLS.values() for scope in tool.scopes for part in scope.split("|")}
 SANDBOX_BASE = "http://sandbox.local/functions/v1/api/v1"
 LIVE_BASE = "https://api.trustpager.com/functions/v1/api/v1"
 FULL_KEY = "tp_live_sandbox_full"
@@ -57,11 +58,19 @@ class Target:
         bearer = key or self.credentials.get(tool.credential) or self.key
         headers = {} if tool.credential == "none" else {"authorization": f"Bearer {bearer}"}
         for _ in range(_TRIES):
-            response = await self.client.request(tool.method, self.url(tool, arguments), headers=headers, **content(tool, arguments))
+            response = await self.client.request(
+                tool.method, self.url(tool, arguments), headers=headers, **content(tool, arguments)
+            )
             if response.status_code != 429 or not self.live:
                 break
             await anyio.sleep(float(response.headers.get("retry-after", 1)))
         return response
+
+    async def key_without(self, *scopes: str) -> str:
+        """A key of the sandbox that holds every scope but these."""
+        held = sorted(EVERY_SCOPE - {part.strip() for scope in scopes for part in scope.split("|")})
+        answer = await self.client.post(_origin(self.base) + "/__sandbox/keys", json={"scopes": held})
+        return str(answer.json()["key"])
 
     async def _meet_evie(self) -> None:
         company = await self.data(TOOLS["get_company_settings"], {})
@@ -102,8 +111,9 @@ def content(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     query = [(p.wire, _text(one)) for p, v in given if p.location == "query" for one in (v if isinstance(v, list) else [v])]
     body = {p.wire: v for p, v in given if p.location in ("body", "file")}
     if tool.body == "multipart":
-        files = {"file": ("upload.png", arguments["file"].encode(), "image/svg+xml")} if "file" in arguments else {}
-        return {"params": query, "data": {k: v for k, v in body.items() if k != "file"}, "files": files}
+        # Parts without a file name are the form's plain fields.
+        parts = {k: ("upload.svg", v.encode(), "image/svg+xml") if k == "file" else (None, v) for k, v in body.items()}
+        return {"params": query, "files": parts}
     if tool.method not in ("POST", "PUT", "PATCH") and not body:
         return {"params": query}
     if tool.body == "whole":
@@ -130,7 +140,9 @@ def _origin(url: str) -> str:
 def sandbox() -> Target:
     app = create_app(now="2026-06-15T02:00:00Z")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app, client=("127.0.0.1", 1)))
-    return Target(client, SANDBOX_BASE, FULL_KEY, live=False, credentials={"portal_token": PORTAL_SESSION, "approval": APPROVAL_KEY})
+    return Target(
+        client, SANDBOX_BASE, FULL_KEY, live=False, credentials={"portal_token": PORTAL_SESSION, "approval": APPROVAL_KEY}
+    )
 
 
 def target(environment: Mapping[str, str] = os.environ) -> Target:
