@@ -136,14 +136,8 @@ def _send(world: World, contact: Record, born: date, today: date) -> None:
 
     channels = []
     if "email" in message["channels"] and contact.get("email") and not contact.get("email_unsubscribed"):
-        notify(
-            world,
-            "birthday",
-            contact["email"],
-            filled(message["email_subject"]),
-            filled(message["email_body"]),
-            contact_id=contact["id"],
-        )
+        subject, body = filled(message["email_subject"]), filled(message["email_body"])
+        notify(world, "birthday", contact["email"], subject, body, contact_id=contact["id"])
         channels.append("email")
     if "sms" in message["channels"] and contact.get("phone") and not contact.get("sms_unsubscribed"):
         world.send("sms", contact["phone"], body=filled(message["sms_body"]))
