@@ -205,7 +205,7 @@ async def test_sender_identities_refuse_with_the_codes_of_the_reference() -> Non
 
 async def test_what_the_workspace_writes_by_itself_stands_in_the_log_under_its_type() -> None:
     api = make()
-    template = next(t for t in await api.get("/forms/templates") if t["status"] != "archived")
+    template = (await api.get("/forms/templates"))[0]
     deal = next(d for d in await api.get("/opportunities") if d["contact_id"])
     invited = {"template_id": template["id"], "recipient_email": "ann@mail.example", "recipient_name": "Ann", "deal_id": deal["id"]}
     await api.ok("POST", "/forms/send", invited, status=201)
