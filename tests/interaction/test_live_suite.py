@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.endpoints.target import SWITCH, target
+from tests.contract.endpoints.arguments import Calls
+from tests.contract.endpoints.samples import NEVER_LIVE
+from tests.contract.endpoints.target import SWITCH, TOOLS, target
 from tests.http_processes import Process, base_url, sandbox_api
 
 ROOT = Path(__file__).parents[2]
@@ -35,11 +37,14 @@ def api() -> Iterator[Process]:
         yield process
 
 
-def run(api: Process, **switch: str) -> dict[str, int]:
+def environment(api: Process, level: str) -> dict[str, str]:
+    return {"TRUSTPAGER_API_KEY": "tp_live_sandbox_full", "TRUSTPAGER_BASE_URL": base_url(api), SWITCH: level}
+
+
+def run(env: dict[str, str]) -> dict[str, int]:
     """The chosen tests in a process of their own: how many passed, were skipped, failed."""
-    env = {**os.environ, "TRUSTPAGER_API_KEY": "tp_live_sandbox_full", "TRUSTPAGER_BASE_URL": base_url(api), **switch}
     words = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *CHOSEN]
-    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     counted = re.findall(r"(\d+) (passed|skipped|failed|error)", done.stdout.strip().splitlines()[-1])
     assert counted, done.stdout + done.stderr
     return {word: int(number) for number, word in counted}
@@ -68,32 +73,46 @@ def test_without_the_switch_nothing_leaves_the_process_whatever_key_is_set() -> 
 
 def test_the_level_of_reads_calls_what_changes_nothing_and_skips_the_rest(api: Process) -> None:
     reset(api)
-    assert run(api, **{SWITCH: "reads"}) == {"passed": 3, "skipped": 4}
+    assert run(environment(api, "reads")) == {"passed": 3, "skipped": 4}
     assert {(r["method"], r["path"].split("/")[1]) for r in seen(api)} == {
         ("GET", "contacts"), ("POST", "contacts"), ("GET", "pipelines")
     }  # fmt: skip
     assert [r["path"] for r in seen(api) if r["method"] != "GET"] == ["/contacts/search"]
 
 
-def test_the_level_of_writes_changes_only_what_it_made_and_takes_it_away_again(api: Process) -> None:
+async def test_the_level_of_writes_changes_only_what_it_made_and_takes_it_away_again(api: Process) -> None:
     reset(api)
     before = contacts(api)
-    assert run(api, **{SWITCH: "writes"}) == {"passed": 5, "skipped": 2}
-    made = [r for r in seen(api) if r["method"] in ("POST", "PATCH", "DELETE") and r["status"] < 300]
-    changed = {(r["method"], re.sub(r"[0-9a-f-]{36}", ":id", r["path"])) for r in made}
-    assert changed == {
-        ("POST", "/contacts/search"), ("POST", "/contacts"), ("PATCH", "/contacts/:id"), ("DELETE", "/contacts/:id")
-    }  # fmt: skip
+    calls = Calls(target(environment(api, "writes")))
+    update = TOOLS["update_contact"]
+    prepared = await calls.prepared(update)
+    assert (await calls.target.call(update, {**prepared.arguments, "notes": "Changed"})).status_code == 200
+    for name in ("send_sms", "delete_contact"):
+        with pytest.raises(pytest.skip.Exception, match="is irreversible"):
+            await calls.prepared(TOOLS[name])
+    assert contacts(api) == before + 1
+    await calls.clean_up()
     assert contacts(api) == before
+    changed = [(r["method"], re.sub(r"[0-9a-f-]{36}", ":id", r["path"])) for r in seen(api) if r["method"] != "GET"]
+    assert changed == [("POST", "/contacts"), ("PATCH", "/contacts/:id"), ("DELETE", "/contacts/:id")]
+
+
+async def test_what_would_reach_the_workspaces_own_people_is_never_called_live(api: Process) -> None:
+    reset(api)
+    calls = Calls(target(environment(api, "all")))
+    for name, reason in NEVER_LIVE.items():
+        with pytest.raises(pytest.skip.Exception, match=reason):
+            await calls.prepared(TOOLS[name])
+    assert seen(api) == []
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("wrong", "told"),
     [
         ({SWITCH: "on", "TRUSTPAGER_API_KEY": "x"}, "it may be reads, writes, all"),
         ({SWITCH: "reads"}, "TRUSTPAGER_API_KEY is not"),
     ],
 )
-def test_a_switch_that_is_set_wrongly_is_an_error_and_no_sandbox(environment: dict[str, str], told: str) -> None:
+def test_a_switch_that_is_set_wrongly_is_an_error_and_no_sandbox(wrong: dict[str, str], told: str) -> None:
     with pytest.raises(pytest.UsageError, match=told):
-        target(environment)
+        target(wrong)
