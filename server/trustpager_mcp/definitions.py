@@ -53,6 +53,14 @@ class Parameter(_Model):
     """A JSON Schema for what a word cannot say; `{"$ref": "<name>"}` takes schemas/<name>.json."""
     also_accepts: tuple[str, ...] = ()
     """Other spellings that mean this parameter (company_id for customer_id)."""
+    wire_also: tuple[str, ...] = ()
+    """Other names under which the API itself takes the parameter; for a whole body: names that it may be wrapped in."""
+    also_in: Literal["query"] | None = None
+    """The API takes this body parameter in the query as well."""
+    any_case: bool = False
+    """The API takes the value in other letter cases (SignerInput and signer_input for signer-input)."""
+    format_code: str | None = None
+    """The error code with which the API refuses a value of the wrong format, where it is not VALIDATION_ERROR."""
     extra: bool = False
     """The reference's table does not list it: documented in prose, or added by this project."""
 

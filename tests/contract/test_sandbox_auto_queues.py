@@ -54,7 +54,7 @@ async def test_steps_are_added_changed_and_deleted_with_what_waits_for_them() ->
 @pytest.mark.parametrize(
     "step",
     [
-        {},
+        {"config": {"customMessage": "Hello"}},
         {"action_type": "dance"},
         {**EMAIL, "automation_id": NOBODY},
         {"automation_id": NOBODY},
@@ -68,6 +68,21 @@ async def test_steps_are_added_changed_and_deleted_with_what_waits_for_them() ->
 async def test_a_step_that_could_not_be_done_is_refused(step: dict[str, Any]) -> None:
     api = make()
     assert (await api.error("POST", f"{await queue(api)}/steps", step))["code"] == "VALIDATION_ERROR"
+
+
+async def test_a_step_without_a_body_does_nothing_until_it_is_told_what() -> None:
+    api = make()
+    path = await queue(api)
+    step = await api.ok("POST", f"{path}/steps", status=201)
+    assert (step["name"], step["delay_minutes"], step["action_type"], step["automation_id"]) == ("Step 1", 0, None, None)
+    await api.ok("POST", f"{path}/bulk-enroll", {"contact_ids": await people(api, 1)})
+    await api.advance(60)
+    assert [e["status"] for e in await api.get(f"{path}/enrollments")] == ["completed"]
+    assert await api.outbox("email") == []
+    await api.ok("PATCH", f"{path}/steps/{step['id']}", EMAIL)
+    await api.ok("POST", f"{path}/bulk-enroll", {"contact_ids": await people(api, 1), "skip_if_already_enrolled": False})
+    await api.advance(60)
+    assert len(await api.outbox("email")) == 1
 
 
 async def test_enrolling_needs_exactly_one_way_of_naming_people_and_a_queue_with_steps() -> None:

@@ -1,4 +1,4 @@
-"""The sandbox serves every tool of the groups that it claims, by every path that the definitions name."""
+"""The sandbox serves every tool by every path that the definitions name, aliases too."""
 
 from __future__ import annotations
 
@@ -9,24 +9,11 @@ import pytest
 
 from tests.contract.test_sandbox_support import NOBODY, Api, make
 from trustpager_mcp.definitions import Tool, load_toolsets
-from trustpager_mcp.sandbox.groups import HANDLERS
 
-CORE = ("search", "contacts", "companies", "opportunities", "pipelines", "products", "activities", "tasks")
-OFFICE = (
-    "approvals", "agent_proposals", "billing", "agent_ops", "evie", "ai_instructions", "ai", "company", "webhooks", "integrations",
-)  # fmt: skip
-WORK = ("work_orders", "automations", "auto_queues", "auto_schedules", "trigger_schemas", "scheduled_communications")
-TIME = ("scheduled_event_types", "scheduling_availability", "scheduling_bookings")
-REACH = (
-    "email", "email_campaigns", "sms", "phone", "agents", "agent_knowledge_bases", "transcripts", "voices", "crm_templates",
-    "knowledge", "memory", "lead_generation",
-)  # fmt: skip
 PAPERS = (
     "files", "documents", "document_templates", "signing", "forms", "websites", "order_forms", "learning_hub", "supplier_catalog",
 )  # fmt: skip
-FIGURES = ("reports", "spreadsheets", "notepads", "crm_export", "export_templates", "service_requests", "reputation", "referrals")
-SERVED = (*CORE, *WORK, *TIME, *REACH, *OFFICE, *PAPERS, *FIGURES)
-TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools if toolset.toolset in SERVED]
+TOOLS = [tool for toolset in load_toolsets() for tool in toolset.tools]
 
 
 def body_of(tool: Tool) -> Any:
@@ -59,26 +46,8 @@ async def caller_of(tool: Tool) -> Api:
     return CALLER.as_key(granted.json()["data"]["access_token"])
 
 
-def test_the_eight_core_groups_are_defined_whole() -> None:
-    assert sum(len(toolset.tools) for toolset in load_toolsets() if toolset.toolset in CORE) == 104
-
-
-@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
-def test_every_tool_of_a_served_group_has_a_handler(tool: Tool) -> None:
-    assert tool.name in HANDLERS
-
-
-# Tools that work through the endpoints of other groups.
-WORKS_THROUGH = {
-    "fill_form_with_ai": "list_form_fields", "generate_form_with_ai": "create_form_template",
-    "generate_document_with_ai": "create_document_template", "generate_website_page_with_ai": "create_website",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
 async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -> None:
-    if (other := WORKS_THROUGH.get(tool.name)) and other not in HANDLERS:
-        pytest.skip(f"{other} is not served yet")
     api = await caller_of(tool)
     for operation in (tool.operation, *tool.aliases):
         method, path = address(operation)
@@ -91,31 +60,3 @@ async def test_every_tool_is_served_under_its_path_and_its_aliases(tool: Tool) -
 
 
 CALLER = make()
-REQUIRED = [
-    (tool, p.wire)
-    for tool in TOOLS
-    if tool.response != "text" and tool.body != "whole"
-    for p in tool.parameters
-    if p.required and p.location != "path"
-]
-
-
-@pytest.mark.parametrize(("tool", "name"), REQUIRED, ids=lambda part: part if isinstance(part, str) else part.name)
-async def test_what_is_required_may_not_be_left_out(tool: Tool, name: str) -> None:
-    body = {k: v for k, v in (body_of(tool) or {}).items() if k != name}
-    method, path = address(tool.operation)
-    error = await (await caller_of(tool)).error(method, path, body if method != "GET" else None)
-    assert error["code"] == "VALIDATION_ERROR"
-    assert error["details"]["fields"][name] == "is required"
-
-
-def test_no_handler_serves_a_tool_that_does_not_exist() -> None:
-    assert set(HANDLERS) <= {tool.name for toolset in load_toolsets() for tool in toolset.tools}
-
-
-async def test_a_group_without_behaviour_is_answered_501_by_name() -> None:
-    others = [t for toolset in load_toolsets() for t in toolset.tools if t.name not in HANDLERS and t.method == "GET"]
-    for tool in [t for t in others if t.base == "api" and t.credential == "api_key" and ":" not in t.path][:3]:
-        error = await CALLER.error("GET", tool.path, status=501)
-        assert error["code"] == "NOT_IMPLEMENTED"
-        assert "does not serve" in error["message"]

@@ -201,3 +201,23 @@ async def test_sender_identities_refuse_with_the_codes_of_the_reference() -> Non
     assert (await api.get(path))["gmail_sender_alias"] == alias["gmail_sender_alias"]
     assert (await api.error("PATCH", path, {"from_email": "a@b.example"}))["code"] == "FROM_EMAIL_NOT_WRITABLE"
     assert (await api.error("PATCH", path, {"gmail_sender_alias": "x@y.example"}))["code"] == "ALIAS_NOT_CONNECTED"
+
+
+async def test_what_the_workspace_writes_by_itself_stands_in_the_log_under_its_type() -> None:
+    api = make()
+    template = (await api.get("/forms/templates"))[0]
+    deal = next(d for d in await api.get("/opportunities") if d["contact_id"])
+    invited = {"template_id": template["id"], "recipient_email": "ann@mail.example", "recipient_name": "Ann", "deal_id": deal["id"]}
+    await api.ok("POST", "/forms/send", invited, status=201)
+    written = (await api.get("/email/logs", email_type="form_submission"))[0]
+    assert (written["recipient_email"], written["subject"], written["status"]) == ("ann@mail.example", template["name"], "sent")
+    automation = (await api.ok("POST", "/automations", {"name": "Hello", "trigger_type": "deal_updated"}, status=201))["id"]
+    action = {"action_type": "send_custom_email", "sequence": 1, "config": {"greeting": "Hi", "customMessage": "All is well."}}
+    action = await api.ok("POST", f"/automations/{automation}/actions", action, status=201)
+    data = {"trigger_data": {"contact": {"email": "bounce@mail.example"}}}
+    await api.ok("POST", f"/automations/{automation}/actions/{action['id']}/execute", data)
+    assert [log["recipient_email"] for log in await api.get("/email/logs", email_type="automation", status="sent")][:1] == [
+        "bounce@mail.example"
+    ]
+    await api.advance(60)
+    assert (await api.get("/email/logs", email_type="automation", status="bounced"))[0]["recipient_email"] == "bounce@mail.example"

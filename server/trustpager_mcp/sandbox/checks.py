@@ -19,14 +19,6 @@ _WORDS = {
     "string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false", "object": "an object",
     "array": "an array", "null": "null",
 }  # fmt: skip
-# The reference takes the palette bare or under its name.
-_WRAPPABLE = ("replace_tag_palette",)
-# Second spellings of fields that the reference names.
-_SPELLINGS = {"edit_text_with_ai": {"originalText": "text", "editInstructions": "instruction"}}
-# Fields of bodies that the reference takes in the query as well.
-_IN_QUERY_TOO = {"bundle_files": ("response",)}
-# Section types may be written SignerInput or signer_input (reference: POST /document-templates/:id/sections).
-_KEBAB_CASE = {"create_document_template_section": ("type",), "update_document_template_section": ("type",)}
 _DATES = ("date", "datetime", "date_or_datetime")
 
 
@@ -81,8 +73,6 @@ _FORMATS.checks("date")(_is_date)
 _FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or moment(value) is not None)
 _FORMATS.checks("uri")(lambda value: not isinstance(value, str) or bool(re.match(r"https?://\S+$", value)))
 
-# Formats whose violation the reference answers with a code of its own, by tool and parameter.
-_CODES = {("create_booking", "email"): "INVALID_EMAIL", ("create_booking", "attendees"): "INVALID_ATTENDEE_EMAIL"}
 _NOT_AN_EMAIL = "must be a valid email"
 
 # Compiled once per parameter; the parameter is kept beside its validator, so that its id stays its own.
@@ -99,13 +89,15 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
         is_id = parameter.location == "path" and parameter.type == "uuid" and tool.response != "text"
         if is_id and not is_uuid(ids.get(parameter.wire)):
             problems[parameter.wire] = "must be a UUID"
-    also = _IN_QUERY_TOO.get(tool.name, ())
+    also = [p.wire for p in tool.parameters if p.also_in == "query"]
     values = _query_values(tool, [pair for pair in query if pair[0] not in also], problems)
     fields = {p.wire: p for p in tool.parameters if p.location == "body"}
     if tool.body == "whole":
-        if tool.name in _WRAPPABLE and isinstance(body, dict) and len(body) == 1:
-            body = body.get(tool.parameters[0].name)
-        _judge(next(iter(fields.values())), body, problems)
+        whole = next(iter(fields.values()))
+        if isinstance(body, dict) and len(body) == 1 and next(iter(body)) in whole.wire_also:
+            (body,) = body.values()
+        if body is not None or whole.required:
+            _judge(whole, body, problems)
     else:
         body = {} if body is None else body
         if also and isinstance(body, dict):
@@ -121,8 +113,9 @@ def validated(tool: Tool, ids: dict[str, str], query: list[tuple[str, str]], bod
 
 
 def _refusal(tool: Tool, problems: dict[str, str]) -> ApiError:
+    codes = {p.wire: p.format_code for p in tool.parameters}
     for name, text in problems.items():
-        code = _CODES.get((tool.name, name.split(".")[0]))
+        code = codes.get(name.split(".")[0])
         if code and text == _NOT_AN_EMAIL:
             return ApiError(400, code, f"{name} {text}, with a complete domain, like name@example.com", {"fields": problems})
     first, text = next(iter(problems.items()))
@@ -142,11 +135,11 @@ def _object(tool: Tool, fields: dict[str, Parameter], body: Any, problems: dict[
         raise invalid("the body must be a JSON object")
     if tool.response == "text":
         return body
-    if spellings := _SPELLINGS.get(tool.name):
-        body = {spellings.get(name, name): value for name, value in body.items()}
+    spellings = {other: p.wire for p in fields.values() for other in p.wire_also}
+    body = {spellings.get(name, name): value for name, value in body.items()}
     if tool.method == "POST":
         body = {name: value for name, value in body.items() if value is not None or (name in fields and fields[name].nullable)}
-    for name in _KEBAB_CASE.get(tool.name, ()):
+    for name in (p.wire for p in fields.values() if p.any_case):
         if isinstance(body.get(name), str):
             body = {**body, name: kebab_case(body[name])}
     for name, value in body.items():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
+from .company import setting
 from .errors import ApiError, invalid
 from .people import by_email, owner
 from .store import Record, Store
@@ -168,6 +170,19 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
         "status": "sent", "provider": mail.provider, "from_email": mail.from_email, "to_email": mail.to_email,
         "sent_at": message["sent_at"],
     }  # fmt: skip
+
+
+def notify(world: World, email_type: str, to: str, subject: str, body: str = "", **content: Any) -> Record:
+    """What the workspace writes by itself (forms, signing, automations, reminders): outbox and delivery log, no conversation.
+
+    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id` and `from` into the log as well.
+    """
+    sent = world.send("email", to, subject=subject, body=body, **content)
+    identity = default_config(world.store) or {}
+    sender = str(content.get("from") or identity.get("from_email") or setting(world.store, "company_email") or "")
+    links = {name: content[name] for name in ("contact_id", "deal_id", "customer_id") if content.get(name)}
+    write_log(world, Mail(to, subject, body, sender, "postmark", email_type=email_type, **links), None, sent["id"])
+    return sent
 
 
 def fate(address: str) -> str:

@@ -11,6 +11,7 @@ from . import xero
 from .checks import is_uuid
 from .engine import Call
 from .errors import ApiError, invalid, not_found
+from .mail import notify
 from .store import Record
 
 _DUE_IN = timedelta(days=14)
@@ -126,9 +127,7 @@ def _email(call: Call, params: Record, deal: Record, payer: Record, invoice: Rec
     )
     attached = [f"{invoice['number']}.pdf"] if params.get("email_attach_pdf") else []
     link = invoice.get("online_invoice_url")
-    message = call.world.send(
-        "email", str(to), via="trustpager", subject=subject, body=body, pay_now_url=link, attachments=attached
-    )
+    message = notify(call.world, "invoice", str(to), subject, body, via="trustpager", pay_now_url=link, attachments=attached)
     return {"mode": mode, "to": to, "subject": subject, "message_id": message["id"]}
 
 

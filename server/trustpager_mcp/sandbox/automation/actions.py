@@ -10,6 +10,7 @@ from ..checks import moment
 from ..company import setting
 from ..engine import change
 from ..errors import invalid
+from ..mail import notify
 from ..rules import normal_tags
 from ..store import Record
 from ..world import World
@@ -221,7 +222,7 @@ def _send_document(step: Step) -> Record:
     if document is None:
         raise Failed(f"there is no document {step.config['document_id']}")
     to = messages.person(step.context)["email"]
-    sent = step.world.send("email", to, subject=document["name"], document_id=document["id"], source="automation")
+    sent = notify(step.world, "automation", to, document["name"], document_id=document["id"], source="automation")
     return {"message_id": sent["id"], "to": to}
 
 

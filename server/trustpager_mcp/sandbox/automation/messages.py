@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..company import setting
+from ..mail import notify
 from ..phones import to_e164
 from ..store import Record
 from ..world import World
@@ -57,13 +58,19 @@ def _supplier(context: Context) -> Record | None:
     return next((company for c in costs if (company := store.get("company", c.get("supplier_id") or ""))), None)
 
 
+def _links(context: Context) -> dict[str, str]:
+    """What the message is about, for its log."""
+    about = {"contact_id": context.contact, "deal_id": context.deal, "customer_id": context.customer}
+    return {name: record["id"] for name, record in about.items() if record and record.get("id")}
+
+
 def custom_email(world: World, context: Context, config: Record) -> Record:
     to = _recipient(context, config, "email")
     greeting = config.get("greeting") or context.lookup("contact.greeting") or "Hi there"
     body = f"{greeting}\n\n{config['customMessage']}"
     subject = config.get("subject") or f"A message from {setting(world.store, 'company_name')}"
     extra = {"reply_to": config.get("replyEmail"), "reply_button": bool(config.get("showReplyButton"))}
-    return _sent(world.send("email", to, subject=subject, body=body, source="automation", **extra))
+    return _sent(notify(world, "automation", to, subject, body, source="automation", **_links(context), **extra))
 
 
 def gmail_email(world: World, context: Context, config: Record) -> Record:
@@ -75,9 +82,9 @@ def gmail_email(world: World, context: Context, config: Record) -> Record:
             raise Failed("sender_mode assignee needs an opportunity with an assigned team member")
         sender = owner["email"]
     files = _attachments(world, config.get("attachment_ids") or [])
-    sent = world.send(
-        "email", to, subject=config["subject"], body=config["body"], attachments=files, source="automation",
-        **{"from": sender, "email_config_id": config.get("email_config_id")},
+    sent = notify(
+        world, "automation", to, config["subject"], config["body"], attachments=files, source="automation",
+        **_links(context), **{"from": sender, "email_config_id": config.get("email_config_id")},
     )  # fmt: skip
     return _sent(sent)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..checks import moment
 from ..company import setting
 from ..errors import ApiError
+from ..mail import notify
 from ..store import Record
 from ..world import Event, World
 from . import conditions
@@ -158,7 +159,7 @@ def _tell_of_failures(world: World, automation: Record, results: list[Record]) -
             continue
         text = f"{automation['name']}: {result['action_type']} failed: {result['error']}"
         for address in emails:
-            world.send("email", address, subject="An automation action failed", body=text, source="automation_error")
+            notify(world, "automation_error", address, "An automation action failed", text, source="automation_error")
         for number in phones:
             world.send("sms", number, body=text, source="automation_error")
         world.store.add("automation_error_notice", [world.fresh({"signature": signature})])

@@ -41,8 +41,11 @@ def _delete(call: Call) -> Answer:
 
 
 def _step_fields(call: Call, known: Record) -> Record:
-    """The step as stored, judged together with what is known. Raises VALIDATION_ERROR."""
-    body = call.body
+    """The step as stored, judged together with what is known. Raises VALIDATION_ERROR.
+
+    The reference asks for no body: a step without one waits for what it shall do.
+    """
+    body = {} if call.body is None else call.body
     if not isinstance(body, dict) or (not body and known):
         raise invalid(f"the body must be an object with some of {', '.join(_STEP_FIELDS)}")
     if unknown := sorted(set(body) - set(_STEP_FIELDS)):
@@ -69,9 +72,13 @@ def _minutes(name: str, amount: Any, given: int) -> int:
 
 
 def _check_doing(call: Call, step: Record) -> None:
-    """A step runs a whole automation or one action, as automations have them."""
-    if (step.get("automation_id") is None) == (step.get("action_type") is None):
-        raise invalid("a step needs automation_id or action_type (with config), not both", field="action_type")
+    """A step runs a whole automation or one action, as automations have them; or nothing yet."""
+    if step.get("automation_id") is not None and step.get("action_type") is not None:
+        raise invalid("a step has automation_id or action_type (with config), not both", field="action_type")
+    if step.get("automation_id") is None and step.get("action_type") is None:
+        if step.get("config"):
+            raise invalid("config belongs to an action_type; name it", field="action_type")
+        return
     if step.get("automation_id") is not None:
         if not is_uuid(step["automation_id"]):
             raise invalid("automation_id must be a UUID", field="automation_id")
@@ -198,6 +205,8 @@ def _execute(world: World, timer: Record) -> Record:
     if step is None or (timer["contact_id"] and world.store.get("contact", timer["contact_id"]) is None):
         return {"status": "cancelled", "last_error": "the step or the contact is gone"}
     data = {**timer["trigger_data"], **{k: timer[k] for k in ("contact_id", "customer_id", "deal_id") if timer[k]}}
+    if step["automation_id"] is None and step["action_type"] is None:
+        return {"status": "completed", "last_error": None}
     if step["automation_id"] is None:
         by = {"id": step["queue_id"], "name": step["name"]}
         result = runner.run_action(world, by, {**step, "sequence": step["position"]}, data)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from ..checks import moment
 from ..engine import Answer, Call, Handler, everything
 from ..errors import invalid
+from ..mail import notify
 from ..seed import Seeder
 from ..seed_words import JOB_FOLDER, SOURCES, TAGS
 from ..store import Record
@@ -135,7 +136,8 @@ def _send(world: World, contact: Record, born: date, today: date) -> None:
 
     channels = []
     if "email" in message["channels"] and contact.get("email") and not contact.get("email_unsubscribed"):
-        world.send("email", contact["email"], subject=filled(message["email_subject"]), body=filled(message["email_body"]))
+        subject, body = filled(message["email_subject"]), filled(message["email_body"])
+        notify(world, "birthday", contact["email"], subject, body, contact_id=contact["id"])
         channels.append("email")
     if "sms" in message["channels"] and contact.get("phone") and not contact.get("sms_unsubscribed"):
         world.send("sms", contact["phone"], body=filled(message["sms_body"]))

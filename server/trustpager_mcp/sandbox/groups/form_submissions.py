@@ -14,6 +14,7 @@ from .. import crm_variables
 from ..engine import Answer, Call, Handler, everything
 from ..errors import ApiError, invalid
 from ..form_answers import checked, options_of
+from ..mail import notify
 from ..pdf import Block, render
 from ..seed import Seeder
 from ..store import Record, Store
@@ -66,8 +67,8 @@ def _send(call: Call) -> Answer:
 def _mail(world: World, submission: Record) -> None:
     url = f"{world.origin}/functions/v1/public/forms/{submission['token']}"
     message = f"{submission['personal_message']}\n\n" if submission["personal_message"] else ""
-    world.send(
-        "email", submission["recipient_email"], subject=submission["template_name"], source="form_submission",
+    notify(
+        world, "form_submission", submission["recipient_email"], submission["template_name"], source="form_submission",
         body=f"Hello {submission['recipient_name']},\n\n{message}please fill in {submission['template_name']}: {url}",
         submission_id=submission["id"], url=url,
     )  # fmt: skip
@@ -206,8 +207,8 @@ def _notify(world: World, submission: Record, settings: Record) -> None:
         or admins[:1]
     )
     for address in dict.fromkeys(to):
-        world.send(
-            "email", address, subject=f"{submission['recipient_name']} completed {submission['template_name']}",
+        notify(
+            world, "form_submission", address, f"{submission['recipient_name']} completed {submission['template_name']}",
             source="form_submission", body=_text(submission), submission_id=submission["id"],
         )  # fmt: skip
 

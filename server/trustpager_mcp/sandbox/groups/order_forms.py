@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import invalid, not_found
+from ..mail import notify
 from ..ordered import named
 from ..seed import Seeder
 from ..store import Record, Store
@@ -95,8 +96,8 @@ def pay(world: World, form_id: str, body: Any) -> Answer:
     if reason:
         error = {"code": "CARD_DECLINED", "message": f"the card was refused: {reason}", "details": {"payment_id": log["id"]}}
         return Answer({"status": "failed"}, status=402, extra={"error": error})
-    world.send(
-        "email", email, subject=f"Receipt: {form['name']}", source="order_form",
+    notify(
+        world, "order_form", email, f"Receipt: {form['name']}", source="order_form",
         body=f"Thank you, {name}. We received {log['amount_total']:.2f} {log['currency']}.", order_id=log["id"],
     )  # fmt: skip
     world.emit("checkout_completed", {

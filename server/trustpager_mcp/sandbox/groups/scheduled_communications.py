@@ -11,6 +11,7 @@ from ..checks import moment
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import forbidden, invalid
+from ..mail import notify
 from ..seed import Seeder
 from ..store import Record
 from ..world import Job, World
@@ -161,8 +162,8 @@ def _dispatch(world: World, row: Record) -> Record:
     payload = row["payload"]
     if row["channel"] == "email":
         sender = _sender(world, payload)
-        return world.send(
-            "email", payload["to_email"], subject=payload["subject"], body=payload["html_body"], cc=payload.get("cc"),
+        return notify(
+            world, "scheduled", payload["to_email"], payload["subject"], payload["html_body"], cc=payload.get("cc"),
             scheduled_communication_id=row["id"], **{"from": sender},
         )  # fmt: skip
     if row["channel"] == "sms":

@@ -16,6 +16,7 @@ from ..checks import moment
 from ..document_rendering import blocks_of
 from ..engine import Answer, Call, Handler, everything
 from ..errors import ApiError, invalid
+from ..mail import notify
 from ..merge_fields import context_of
 from ..pdf import Block, render
 from ..seed import Seeder
@@ -98,8 +99,8 @@ def _send(call: Call) -> Answer:
 def _mail(world: World, envelope: Record, recipient: Record) -> None:
     url = f"{world.origin}/functions/v1/public/sign/{recipient['token']}"
     message = f"{envelope['personal_message']}\n\n" if envelope["personal_message"] else ""
-    world.send(
-        "email", recipient["email"], subject=f"Please sign: {envelope['title']}", source="signing",
+    notify(
+        world, "signing", recipient["email"], f"Please sign: {envelope['title']}", source="signing",
         body=f"Hello {recipient['name']},\n\n{message}please read and sign {envelope['title']}: {url}",
         envelope_id=envelope["id"], recipient_id=recipient["id"], url=url,
     )  # fmt: skip
@@ -244,8 +245,8 @@ def _complete(world: World, envelope: Record, last: Record) -> None:
         stored_files.put(world.store, paper["id"], content)
         _save(world, "document", paper, file_size=len(content))
     for recipient in signers:
-        world.send(
-            "email", recipient["email"], subject=f"Signed: {envelope['title']}", source="signing",
+        notify(
+            world, "signing", recipient["email"], f"Signed: {envelope['title']}", source="signing",
             body=f"Everyone has signed {envelope['title']}. A copy is attached.", envelope_id=envelope["id"],
             attachments=[paper["id"]] if paper else [],
         )  # fmt: skip

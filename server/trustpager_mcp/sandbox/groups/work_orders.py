@@ -10,6 +10,7 @@ from .. import seed_words as words
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
+from ..mail import notify
 from ..seed import Seeder
 from ..store import Record
 from ..zones import must_find
@@ -100,7 +101,7 @@ def _send_status(call: Call) -> Answer:
     lines = [f"Hi {call.body['recipient_name']},", call.body.get("personal_message"), f"{_PORTAL}/{token}", f"Your PIN: {pin}"]
     subject = f"The progress of {deal['name']}"
     body = "\n\n".join(line for line in lines if line)
-    call.world.send("email", portal["recipient_email"], subject=subject, body=body, **{"from": sender})
+    notify(call.world, "work_status", portal["recipient_email"], subject, body, deal_id=deal["id"], **{"from": sender})
     return Answer({"success": True, "portal_id": portal["id"], "token": token, "expires_at": portal["expires_at"]})
 
 

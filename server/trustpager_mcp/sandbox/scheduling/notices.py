@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ..checks import moment
+from ..mail import notify
 from ..store import Record
 from ..world import World
 from ..zones import clock_time, day_name, must_find
@@ -79,7 +80,7 @@ def _send(world: World, booking: Record, event_type: Record, notice: Record) -> 
         if "email" in notice["channels"] and email:
             subject = _filled(notice.get("email_subject") or "{event_type} on {date}", words)
             body = _filled(notice.get("email_body") or "Your appointment is on {date} at {time}.", words)
-            world.send("email", email, subject=subject, body=body, booking_id=booking["id"], label=notice.get("label"))
+            notify(world, "booking", email, subject, body, booking_id=booking["id"], label=notice.get("label"))
             sent += 1
         if "sms" in notice["channels"] and phone:
             body = _filled(notice.get("sms_body") or "{event_type}: {date} at {time}.", words)
