@@ -30,7 +30,8 @@ class Document:
     """One tool as the index sees it.
 
     `parts` are the name's words after the verb, each with the families it stands for; `nouns` all of those; `verbs` what the
-    tool does, 1 for the verb of its name, less for those that its description and intents begin with.
+    tool does, 1 for the verb of its name, less for those that its description and intents begin with. `said` are its sentences: title, description, intents. By `does` (the verb of
+    its name), `thing` (the rest of it) and `toolset` it has much in common with other tools.
     """
 
     tool: Tool
@@ -40,6 +41,10 @@ class Document:
     nouns: frozenset[str]
     verbs: dict[str, float]
     plain: Counter[str]
+    said: list[list[str]]
+    does: str
+    thing: str
+    toolset: str
 
 
 def _without_names(intent: str) -> str:
@@ -73,12 +78,16 @@ def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: boo
     parts = _parts(name[1:], lexicon)
     return Document(
         tool=tool,
-        fields={f: _sum(_merged(t, lexicon) for t in several) for f, several in texts.items()},
+        fields={f: _sum(merged(t, lexicon) for t in several) for f, several in texts.items()},
         name=frozenset(stem(w) for w in content(name)),
         parts=parts,
         nouns=frozenset(f for _, families in parts for f in families),
         verbs=_verbs(name[0], texts["description"][:1] + texts["intents"], lexicon),
         plain=Counter(w for f, several in texts.items() if f not in ("path", "toolset") for t in several for w in t),
+        said=[words(tool.title), *texts["description"], *texts["intents"]],
+        does=name[0],
+        thing=" ".join(map(stem, name[1:])) or name[0],
+        toolset=toolset.toolset,
     )
 
 
@@ -104,7 +113,8 @@ def _verbs(verb: str, texts: list[list[str]], lexicon: Lexicon | None) -> dict[s
     return counts | {f: 1.0 for f in lexicon.exactly((stem(verb),)) if f[0] == "V"}
 
 
-def _merged(text: list[str], lexicon: Lexicon | None) -> Bag:
+def merged(text: list[str], lexicon: Lexicon | None) -> Bag:
+    """A text's stems and families in one bag, a family counting less than a word."""
     stems, families = stems_and_families(text, lexicon)
     return stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()}
 

@@ -3,46 +3,57 @@
 from __future__ import annotations
 
 import heapq
+import json
 import math
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from operator import mul
+from pathlib import Path
 
 from ..definitions import Tool
 from ..registry import Registry
-from .documents import FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .groups import Kinds
 from .lexicon import lexicon
-from .meaning import Meaning, meaning_of
+from .meaning import Likeness, meaning_of
 from .misses import Misses
 from .spelling import Speller
 from .text import STOP, stem, words
 
+WEIGHTS = Path(__file__).with_name("weights.json")
+
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
-WEIGHTS = {
-    "stems": 0.206,  # the rarer words of the request that the tool says, by field
-    "families": 0.9,  # the same for what the words mean
-    "plain": 0.562,  # every word as it is said, function words too: "who owes us" is a way of asking
-    "covered": 0.198,  # its name speaks of what the request speaks of
-    "first_verb": 0.085,  # it does what the request says first
-    "both": 0.085,  # it does it, and to that thing
-    "exact": 0.3,  # its name says all of the request, and nothing else
-    "wrong_verb": -0.092,
-    "wrong_irreversible": -0.08,
-    "bare_irreversible": -0.08,
-    "bare_list": 0.035,
-    "single_list": -0.063,
-    "question_write": -0.201,
-}
-"""What counts for and against a tool: fitted by bench/search/fit.py, but for the two on irreversible tools and `exact`."""
-FEATURES = tuple(WEIGHTS)
+FEATURES = (
+    "stems",  # the rarer words of the request that the tool says, by field
+    "families",  # the same for what the words mean
+    "plain",  # every word as it is said, function words too: "who owes us" is a way of asking
+    "covered",  # its name speaks of what the request speaks of
+    "first_verb",  # it does what the request says first
+    "both",  # it does it, and to that thing
+    "exact",  # its name says all of the request, and nothing else
+    "wrong_verb",
+    "wrong_irreversible",
+    "bare_irreversible",
+    "bare_list",
+    "single_list",
+    "question_write",
+    "does",  # tools of its verb are asked for like this
+    "effect",  # tools of its effect are
+    "thing",  # tools for its thing are, whatever they do to it
+    "toolset",  # tools of its toolset are
+    "does_overlap",  # what tools of its verb say, by words of the request
+    "thing_overlap",
+    "toolset_overlap",
+)
+MEANING_FEATURES = Likeness._fields
+"""Further ones with the extra `semantic`."""
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
 _PLAIN, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "covered", "exact"))
-# With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
-_MEANING, _UNRELATED = 0.5, 0.3
 # From this share of a tool's sentences on, the verb that begins them is what the tool does.
 _SURE = 0.25
 # How many tools the meaning alone may bring in.
@@ -69,6 +80,7 @@ class Parts:
     spelling: bool = True
     names: bool = True
     verbs: bool = True
+    groups: bool = True
     meaning: bool = True
 
 
@@ -104,6 +116,7 @@ class Request:
 
     stems: Bag
     families: Bag
+    said: Bag
     verbs: dict[str, float]
     first_verb: frozenset[str]
     meanings: dict[str, frozenset[str]]
@@ -128,7 +141,9 @@ class _Index:
         self._plain, self._plain_idf = self._plain_postings()
         known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
         self._speller = Speller(known)
+        self._kinds = Kinds(self.documents, self._lexicon) if parts.groups and self.documents else None
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
+        self.weights = weights("meaning" if self._meaning else "words")
 
     def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
         """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
@@ -185,6 +200,7 @@ class _Index:
         return Request(
             self._weighted(stems),
             self._weighted(families),
+            stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()},
             verbs,
             frozenset(first),
             {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
@@ -194,9 +210,9 @@ class _Index:
         )
 
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
-        """A row of FEATURES for each document that shares anything with the request.
+        """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document that shares anything with the request.
 
-        With `candidates`, only for so many that the texts alone put first: the rest has no chance left.
+        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance left.
         """
         asked = self.understand(query)
         rows: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(FEATURES))
@@ -211,18 +227,27 @@ class _Index:
             share = self._plain_idf.get(token, 0.0) / plain_total
             for number, tf in self._plain.get(token, ()):
                 rows[number][_PLAIN] += share * tf
+        likeness = self._meaning.likeness(query) if self._meaning else {}
+        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
+        chosen = rows.keys()
         if candidates and len(rows) > candidates:
-            best = heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n))
-            rows = {n: rows[n] for n in best}
+            chosen = set(heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n)))
+        chosen = chosen | set(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
+        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
+        columns = [(_COLUMN[name], of, scores) for name, (of, scores) in kinds.items()]
         nouns = frozenset(f for f in asked.families if f[0] == "N")
-        for number, row in rows.items():
-            d = self.documents[number]
+        found: dict[int, list[float]] = {}
+        for number in sorted(chosen):
+            d, row = self.documents[number], rows[number]
             if self._parts.names and d.parts:
                 row[_COVERED] = self._covered(d, asked.stems, nouns)
                 row[_EXACT] = (row[_COVERED] * _explained(d, asked)) ** 3
             if self._parts.verbs:
                 _compare_verbs(d, asked, row)
-        return rows
+            for column, of, scores in columns:
+                row[column] = scores[of[number]]
+            found[number] = [*row, *near[number]] if near else row
+        return found
 
     def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
         """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
@@ -235,22 +260,12 @@ class _Index:
         return there / every
 
     def search(self, query: str, limit: int) -> list[Hit]:
-        weights = tuple(WEIGHTS.values())
-        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, max(_CANDIDATES, limit)).items()}
-        if self._meaning is not None:
-            self._add_meaning(self._meaning, query, scores)
+        rows = self.features(query, max(_CANDIDATES, limit))
+        scores = {n: sum(map(mul, self.weights, row)) for n, row in rows.items()}
         if not scores:
             return self._nearest_names(query, limit)
         order = heapq.nsmallest(limit, scores, key=lambda n: (-scores[n], self.documents[n].tool.name))
         return [Hit(self.documents[n].tool, scores[n]) for n in order]
-
-    def _add_meaning(self, meaning: Meaning, request: str, scores: dict[int, float]) -> None:
-        likeness = meaning.likeness(request)
-        if not likeness:
-            return
-        near = [likeness[d.tool.name] for d in self.documents]
-        for number in {*scores, *heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n], -n))}:
-            scores[number] = scores.get(number, 0.0) + _MEANING * (near[number] - _UNRELATED)
 
     def _nearest_names(self, query: str, limit: int) -> list[Hit]:
         """The tools whose names look likest, for a request of which no word is known: a way on, not an answer (score 0)."""
@@ -262,6 +277,13 @@ class _Index:
             key=lambda d: (d.tool.effect != "read", -partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name),
         )
         return [Hit(d.tool, 0.0) for d in order[:limit]]
+
+
+@lru_cache(maxsize=2)
+def weights(fit: str) -> tuple[float, ...]:
+    """What each feature counts, by words alone (`words`) or with the extra (`meaning`): written by bench/search/fit.py."""
+    fitted: dict[str, float] = json.loads(WEIGHTS.read_text(encoding="utf-8"))[fit]
+    return tuple(fitted[name] for name in (*FEATURES, *(MEANING_FEATURES if fit == "meaning" else ())))
 
 
 def _explained(d: Document, asked: Request) -> float:
