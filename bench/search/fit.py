@@ -33,7 +33,7 @@ POLICY = {"exact": 3.0, "wrong_irreversible": -0.8, "bare_irreversible": -0.8}
 FOLDS, INTENTS, DESCRIPTIONS = 6, 170, 45
 HELD_BACK_COUNTS = 0.07
 CANDIDATES = 100
-KEPT_SMALL = 1e-3
+KEPT_SMALL = 1e-2
 Array = NDArray[np.float64]
 
 

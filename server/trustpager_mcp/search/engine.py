@@ -52,14 +52,14 @@ FEATURES = (
 )
 MEANING_FEATURES = Likeness._fields
 """Further ones with the extra `semantic`."""
-_COLUMN = {name: number for number, name in enumerate(FEATURES)}
-_PLAIN, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "covered", "exact"))
+_NO_KINDS = (0.0,) * 7
+_NO_MEANING = (0.0,) * len(MEANING_FEATURES)
 # From this share of a tool's sentences on, the verb that begins them is what the tool does.
 _SURE = 0.25
 # How many tools the meaning alone may bring in.
 _NEAREST = 30
 # How many tools, best by texts alone, are compared by name and verb.
-_CANDIDATES = 150
+_CANDIDATES = 100
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
 
 
@@ -215,39 +215,46 @@ class _Index:
         With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance left.
         """
         asked = self.understand(query)
-        rows: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(FEATURES))
+        texts = self._compare_texts(asked)
+        sums = [sum(shares) for shares in zip(*texts, strict=True)]
+        chosen = {n for n, said in enumerate(sums) if said}
+        if candidates and len(chosen) > candidates:
+            chosen = set(heapq.nlargest(candidates, chosen, key=lambda n: (sums[n], -n)))
+        likeness = self._meaning.likeness(query) if self._meaning else {}
+        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
+        chosen.update(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
+        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
+        columns = [kinds[name] for name in FEATURES if name in kinds]
+        nouns = frozenset(f for f in asked.families if f[0] == "N")
+        stems_total = sum(asked.stems.values()) or 1.0
+        rows: dict[int, list[float]] = {}
+        for number in sorted(chosen):
+            d = self.documents[number]
+            covered = self._covered(d, asked.stems, nouns) if self._parts.names and d.parts else 0.0
+            explained = _explained(d, asked) / stems_total if covered else 0.0
+            row = [share[number] for share in texts]
+            row += _compare_names(d, asked, covered, explained, self._parts.verbs)
+            row += (scores[of[number]] for of, scores in columns) if columns else _NO_KINDS
+            row += near[number] if near else _NO_MEANING if self._meaning else ()
+            rows[number] = row
+        return rows
+
+    def _compare_texts(self, asked: Request) -> tuple[list[float], list[float], list[float]]:
+        """For each document the shares of the request that it says: stems, families, and every plain word."""
+        count = len(self.documents)
+        stems, families, plain = [0.0] * count, [0.0] * count, [0.0] * count
         total = sum(asked.stems.values()) + _FAMILY_SHARE * sum(asked.families.values()) or 1.0
-        for column, tokens in enumerate((asked.stems, asked.families)):
+        for shares, tokens in ((stems, asked.stems), (families, asked.families)):
             for token, weight in tokens.items():
                 share = weight / total
                 for number, tf in self._postings.get(token, ()):
-                    rows[number][column] += share * tf
-        plain_total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
+                    shares[number] += share * tf
+        total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
         for token in asked.plain:
-            share = self._plain_idf.get(token, 0.0) / plain_total
+            share = self._plain_idf.get(token, 0.0) / total
             for number, tf in self._plain.get(token, ()):
-                rows[number][_PLAIN] += share * tf
-        likeness = self._meaning.likeness(query) if self._meaning else {}
-        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
-        chosen = rows.keys()
-        if candidates and len(rows) > candidates:
-            chosen = set(heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n)))
-        chosen = chosen | set(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
-        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
-        columns = [(_COLUMN[name], of, scores) for name, (of, scores) in kinds.items()]
-        nouns = frozenset(f for f in asked.families if f[0] == "N")
-        found: dict[int, list[float]] = {}
-        for number in sorted(chosen):
-            d, row = self.documents[number], rows[number]
-            if self._parts.names and d.parts:
-                row[_COVERED] = self._covered(d, asked.stems, nouns)
-                row[_EXACT] = (row[_COVERED] * _explained(d, asked)) ** 3
-            if self._parts.verbs:
-                _compare_verbs(d, asked, row)
-            for column, of, scores in columns:
-                row[column] = scores[of[number]]
-            found[number] = [*row, *near[number]] if near else row
-        return found
+                plain[number] += share * tf
+        return stems, families, plain
 
     def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
         """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
@@ -287,29 +294,32 @@ def weights(fit: str) -> tuple[float, ...]:
 
 
 def _explained(d: Document, asked: Request) -> float:
-    """How much of the request the tool's name speaks of: 1 when no word is left over; rare words count more."""
-    names = d.nouns | {f for f, weight in d.verbs.items() if weight == 1.0}
-    there = sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings.get(t, frozenset()) & names)
-    return there / (sum(asked.stems.values()) or 1.0)
+    """The weight of those words of the request that the tool's name speaks of."""
+    return sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings[t] & d.named)
 
 
-def _compare_verbs(d: Document, asked: Request, row: list[float]) -> None:
-    """Does the tool do what the request says is to be done?"""
+def _compare_names(d: Document, asked: Request, covered: float, explained: float, compare_verbs: bool) -> tuple[float, ...]:
+    """The FEATURES from `covered` to `question_write`: is the tool for that thing, and does it do what is to be done?"""
+    exact = (covered * explained) ** 3
+    if not compare_verbs:
+        return (covered, 0.0, 0.0, exact, *(0.0,) * 6)
     verbs = asked.verbs
     shared = d.verbs.keys() & verbs.keys()
+    surely = any(d.verbs[f] >= _SURE for f in shared)
     irreversible = d.tool.effect == "irreversible"
     listing = d.verbs.get("V:list") == 1.0
-    row[_COLUMN["first_verb"]] = max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0)
-    row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_COVERED]
-    row[_COLUMN["wrong_verb"]] = float(bool(verbs) and not shared)
-    surely = any(d.verbs[f] >= _SURE for f in shared)
-    if not surely and (verbs or irreversible):
-        row[_EXACT] = 0.0
-    row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not surely and irreversible)
-    row[_COLUMN["bare_irreversible"]] = float(not verbs and irreversible)
-    row[_COLUMN["bare_list"]] = float(not verbs and listing)
-    row[_COLUMN["single_list"]] = float(not asked.plural and listing)
-    row[_COLUMN["question_write"]] = float(asked.question and d.tool.effect != "read")
+    return (
+        covered,
+        max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0),
+        max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * covered,
+        exact if surely or not (verbs or irreversible) else 0.0,
+        float(bool(verbs) and not shared),
+        float(bool(verbs) and not surely and irreversible),
+        float(not verbs and irreversible),
+        float(not verbs and listing),
+        float(not asked.plural and listing),
+        float(asked.question and d.tool.effect != "read"),
+    )
 
 
 def _is_question(text: list[str]) -> bool:
