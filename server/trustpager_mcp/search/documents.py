@@ -29,17 +29,23 @@ _SENTENCE = re.compile(r"[.;:]\s+|\.$")
 class Document:
     """One tool as the index sees it.
 
-    `parts` are the name's words after the verb, each with the families it stands for; `nouns` all of those; `verbs` what the
-    tool does, 1 for the verb of its name, less for those that its description and intents begin with.
+    `parts` are the name's words after the verb, each with the families it stands for; `named` the families that the name speaks
+    of; `verbs` what the tool does, 1 for the verb of its name, less for those that its description and intents begin with.
+    `said` are its sentences: title, description, intents. By `does` (its name's verb), `thing` (the rest of its name) and
+    `toolset` it belongs together with other tools.
     """
 
     tool: Tool
     fields: dict[str, Bag]
     name: frozenset[str]
     parts: list[tuple[str, frozenset[str]]]
-    nouns: frozenset[str]
+    named: frozenset[str]
     verbs: dict[str, float]
     plain: Counter[str]
+    said: list[list[str]]
+    does: str
+    thing: str
+    toolset: str
 
 
 def _without_names(intent: str) -> str:
@@ -71,14 +77,19 @@ def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: boo
         ],
     }
     parts = _parts(name[1:], lexicon)
+    verbs = _verbs(name[0], texts["description"][:1] + texts["intents"], lexicon)
     return Document(
         tool=tool,
-        fields={f: _sum(_merged(t, lexicon) for t in several) for f, several in texts.items()},
+        fields={f: _sum(merged(t, lexicon) for t in several) for f, several in texts.items()},
         name=frozenset(stem(w) for w in content(name)),
         parts=parts,
-        nouns=frozenset(f for _, families in parts for f in families),
-        verbs=_verbs(name[0], texts["description"][:1] + texts["intents"], lexicon),
+        named=frozenset({f for _, families in parts for f in families} | {f for f, weight in verbs.items() if weight == 1.0}),
+        verbs=verbs,
         plain=Counter(w for f, several in texts.items() if f not in ("path", "toolset") for t in several for w in t),
+        said=[words(tool.title), *texts["description"], *texts["intents"]],
+        does=name[0],
+        thing=" ".join(map(stem, name[1:])) or name[0],
+        toolset=toolset.toolset,
     )
 
 
@@ -104,7 +115,8 @@ def _verbs(verb: str, texts: list[list[str]], lexicon: Lexicon | None) -> dict[s
     return counts | {f: 1.0 for f in lexicon.exactly((stem(verb),)) if f[0] == "V"}
 
 
-def _merged(text: list[str], lexicon: Lexicon | None) -> Bag:
+def merged(text: list[str], lexicon: Lexicon | None) -> Bag:
+    """A text's stems and families in one bag, a family counting less than a word."""
     stems, families = stems_and_families(text, lexicon)
     return stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()}
 

@@ -3,52 +3,63 @@
 from __future__ import annotations
 
 import heapq
+import json
 import math
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from operator import mul
+from pathlib import Path
 
 from ..definitions import Tool
 from ..registry import Registry
-from .documents import FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
+from .groups import Kinds
 from .lexicon import lexicon
-from .meaning import Meaning, meaning_of
+from .meaning import Likeness, meaning_of
 from .misses import Misses
 from .spelling import Speller
 from .text import STOP, stem, words
 
+WEIGHTS = Path(__file__).with_name("weights.json")
+
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
-WEIGHTS = {
-    "stems": 0.206,  # the rarer words of the request that the tool says, by field
-    "families": 0.9,  # the same for what the words mean
-    "plain": 0.562,  # every word as it is said, function words too: "who owes us" is a way of asking
-    "covered": 0.198,  # its name speaks of what the request speaks of
-    "first_verb": 0.085,  # it does what the request says first
-    "both": 0.085,  # it does it, and to that thing
-    "exact": 0.3,  # its name says all of the request, and nothing else
-    "wrong_verb": -0.092,
-    "wrong_irreversible": -0.08,
-    "bare_irreversible": -0.08,
-    "bare_list": 0.035,
-    "single_list": -0.063,
-    "question_write": -0.201,
-}
-"""What counts for and against a tool: fitted by bench/search/fit.py, but for the two on irreversible tools and `exact`."""
-FEATURES = tuple(WEIGHTS)
-_COLUMN = {name: number for number, name in enumerate(FEATURES)}
-_PLAIN, _COVERED, _EXACT = (_COLUMN[f] for f in ("plain", "covered", "exact"))
-# With the extra `semantic`: what nearness in meaning counts, from the likeness that any two sentences here have.
-_MEANING, _UNRELATED = 0.5, 0.3
+FEATURES = (
+    "stems",  # the rarer words of the request that the tool says, by field
+    "families",  # the same for what the words mean
+    "plain",  # every word as it is said, function words too: "who owes us" is a way of asking
+    "covered",  # its name speaks of what the request speaks of
+    "first_verb",  # it does what the request says first
+    "both",  # it does it, and to that thing
+    "exact",  # its name says all of the request, and nothing else
+    "wrong_verb",
+    "wrong_irreversible",
+    "bare_irreversible",
+    "bare_list",
+    "single_list",
+    "question_write",
+    "does",  # tools of its verb are asked for like this
+    "effect",  # tools of its effect are
+    "thing",  # tools for its thing are, whatever they do to it
+    "toolset",  # tools of its toolset are
+    "does_overlap",  # what tools of its verb say, by words of the request
+    "thing_overlap",
+    "toolset_overlap",
+)
+MEANING_FEATURES = Likeness._fields
+"""Further ones with the extra `semantic`."""
+_NO_KINDS = (0.0,) * 7
+_NO_MEANING = (0.0,) * len(MEANING_FEATURES)
 # From this share of a tool's sentences on, the verb that begins them is what the tool does.
 _SURE = 0.25
 # How many tools the meaning alone may bring in.
 _NEAREST = 30
 # How many tools, best by texts alone, are compared by name and verb.
-_CANDIDATES = 150
+_CANDIDATES = 100
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
 
 
@@ -69,6 +80,7 @@ class Parts:
     spelling: bool = True
     names: bool = True
     verbs: bool = True
+    groups: bool = True
     meaning: bool = True
 
 
@@ -104,6 +116,7 @@ class Request:
 
     stems: Bag
     families: Bag
+    said: Bag
     verbs: dict[str, float]
     first_verb: frozenset[str]
     meanings: dict[str, frozenset[str]]
@@ -128,7 +141,9 @@ class _Index:
         self._plain, self._plain_idf = self._plain_postings()
         known = {w for d in self.documents for w in d.plain} | (self._lexicon.words if self._lexicon else set())
         self._speller = Speller(known)
+        self._kinds = Kinds(self.documents, self._lexicon) if parts.groups and self.documents else None
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
+        self.weights = weights("meaning" if self._meaning else "words")
 
     def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
         """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
@@ -185,6 +200,7 @@ class _Index:
         return Request(
             self._weighted(stems),
             self._weighted(families),
+            stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()},
             verbs,
             frozenset(first),
             {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
@@ -194,35 +210,51 @@ class _Index:
         )
 
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
-        """A row of FEATURES for each document that shares anything with the request.
+        """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document that shares anything with the request.
 
-        With `candidates`, only for so many that the texts alone put first: the rest has no chance left.
+        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance left.
         """
         asked = self.understand(query)
-        rows: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(FEATURES))
+        texts = self._compare_texts(asked)
+        sums = [sum(shares) for shares in zip(*texts, strict=True)]
+        chosen = {n for n, said in enumerate(sums) if said}
+        if candidates and len(chosen) > candidates:
+            chosen = set(heapq.nlargest(candidates, chosen, key=lambda n: (sums[n], -n)))
+        likeness = self._meaning.likeness(query) if self._meaning else {}
+        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
+        chosen.update(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
+        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
+        columns = [kinds[name] for name in FEATURES if name in kinds]
+        nouns = frozenset(f for f in asked.families if f[0] == "N")
+        stems_total = sum(asked.stems.values()) or 1.0
+        rows: dict[int, list[float]] = {}
+        for number in sorted(chosen):
+            d = self.documents[number]
+            covered = self._covered(d, asked.stems, nouns) if self._parts.names and d.parts else 0.0
+            explained = _explained(d, asked) / stems_total if covered else 0.0
+            row = [share[number] for share in texts]
+            row += _compare_names(d, asked, covered, explained, self._parts.verbs)
+            row += (scores[of[number]] for of, scores in columns) if columns else _NO_KINDS
+            row += near[number] if near else _NO_MEANING if self._meaning else ()
+            rows[number] = row
+        return rows
+
+    def _compare_texts(self, asked: Request) -> tuple[list[float], list[float], list[float]]:
+        """For each document the shares of the request that it says: stems, families, and every plain word."""
+        count = len(self.documents)
+        stems, families, plain = [0.0] * count, [0.0] * count, [0.0] * count
         total = sum(asked.stems.values()) + _FAMILY_SHARE * sum(asked.families.values()) or 1.0
-        for column, tokens in enumerate((asked.stems, asked.families)):
+        for shares, tokens in ((stems, asked.stems), (families, asked.families)):
             for token, weight in tokens.items():
                 share = weight / total
                 for number, tf in self._postings.get(token, ()):
-                    rows[number][column] += share * tf
-        plain_total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
+                    shares[number] += share * tf
+        total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
         for token in asked.plain:
-            share = self._plain_idf.get(token, 0.0) / plain_total
+            share = self._plain_idf.get(token, 0.0) / total
             for number, tf in self._plain.get(token, ()):
-                rows[number][_PLAIN] += share * tf
-        if candidates and len(rows) > candidates:
-            best = heapq.nlargest(candidates, rows, key=lambda n: (sum(rows[n]), -n))
-            rows = {n: rows[n] for n in best}
-        nouns = frozenset(f for f in asked.families if f[0] == "N")
-        for number, row in rows.items():
-            d = self.documents[number]
-            if self._parts.names and d.parts:
-                row[_COVERED] = self._covered(d, asked.stems, nouns)
-                row[_EXACT] = (row[_COVERED] * _explained(d, asked)) ** 3
-            if self._parts.verbs:
-                _compare_verbs(d, asked, row)
-        return rows
+                plain[number] += share * tf
+        return stems, families, plain
 
     def _covered(self, d: Document, stems: Bag, nouns: frozenset[str]) -> float:
         """How much of the tool's name, but for its verb, the request speaks of; rare words count more."""
@@ -235,22 +267,12 @@ class _Index:
         return there / every
 
     def search(self, query: str, limit: int) -> list[Hit]:
-        weights = tuple(WEIGHTS.values())
-        scores = {n: sum(map(mul, weights, row)) for n, row in self.features(query, max(_CANDIDATES, limit)).items()}
-        if self._meaning is not None:
-            self._add_meaning(self._meaning, query, scores)
+        rows = self.features(query, max(_CANDIDATES, limit))
+        scores = {n: sum(map(mul, self.weights, row)) for n, row in rows.items()}
         if not scores:
             return self._nearest_names(query, limit)
         order = heapq.nsmallest(limit, scores, key=lambda n: (-scores[n], self.documents[n].tool.name))
         return [Hit(self.documents[n].tool, scores[n]) for n in order]
-
-    def _add_meaning(self, meaning: Meaning, request: str, scores: dict[int, float]) -> None:
-        likeness = meaning.likeness(request)
-        if not likeness:
-            return
-        near = [likeness[d.tool.name] for d in self.documents]
-        for number in {*scores, *heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n], -n))}:
-            scores[number] = scores.get(number, 0.0) + _MEANING * (near[number] - _UNRELATED)
 
     def _nearest_names(self, query: str, limit: int) -> list[Hit]:
         """The tools whose names look likest, for a request of which no word is known: a way on, not an answer (score 0)."""
@@ -264,30 +286,40 @@ class _Index:
         return [Hit(d.tool, 0.0) for d in order[:limit]]
 
 
+@lru_cache(maxsize=2)
+def weights(fit: str) -> tuple[float, ...]:
+    """What each feature counts, by words alone (`words`) or with the extra (`meaning`): written by bench/search/fit.py."""
+    fitted: dict[str, float] = json.loads(WEIGHTS.read_text(encoding="utf-8"))[fit]
+    return tuple(fitted[name] for name in (*FEATURES, *(MEANING_FEATURES if fit == "meaning" else ())))
+
+
 def _explained(d: Document, asked: Request) -> float:
-    """How much of the request the tool's name speaks of: 1 when no word is left over; rare words count more."""
-    names = d.nouns | {f for f, weight in d.verbs.items() if weight == 1.0}
-    there = sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings.get(t, frozenset()) & names)
-    return there / (sum(asked.stems.values()) or 1.0)
+    """The weight of those words of the request that the tool's name speaks of."""
+    return sum(w for t, w in asked.stems.items() if t in d.name or asked.meanings[t] & d.named)
 
 
-def _compare_verbs(d: Document, asked: Request, row: list[float]) -> None:
-    """Does the tool do what the request says is to be done?"""
+def _compare_names(d: Document, asked: Request, covered: float, explained: float, compare_verbs: bool) -> tuple[float, ...]:
+    """The FEATURES from `covered` to `question_write`: is the tool for that thing, and does it do what is to be done?"""
+    exact = (covered * explained) ** 3
+    if not compare_verbs:
+        return (covered, 0.0, 0.0, exact, *(0.0,) * 6)
     verbs = asked.verbs
     shared = d.verbs.keys() & verbs.keys()
+    surely = any(d.verbs[f] >= _SURE for f in shared)
     irreversible = d.tool.effect == "irreversible"
     listing = d.verbs.get("V:list") == 1.0
-    row[_COLUMN["first_verb"]] = max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0)
-    row[_COLUMN["both"]] = max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * row[_COVERED]
-    row[_COLUMN["wrong_verb"]] = float(bool(verbs) and not shared)
-    surely = any(d.verbs[f] >= _SURE for f in shared)
-    if not surely and (verbs or irreversible):
-        row[_EXACT] = 0.0
-    row[_COLUMN["wrong_irreversible"]] = float(bool(verbs) and not surely and irreversible)
-    row[_COLUMN["bare_irreversible"]] = float(not verbs and irreversible)
-    row[_COLUMN["bare_list"]] = float(not verbs and listing)
-    row[_COLUMN["single_list"]] = float(not asked.plural and listing)
-    row[_COLUMN["question_write"]] = float(asked.question and d.tool.effect != "read")
+    return (
+        covered,
+        max((d.verbs.get(f, 0.0) for f in asked.first_verb), default=0.0),
+        max((verbs[f] * d.verbs[f] for f in shared), default=0.0) * covered,
+        exact if surely or not (verbs or irreversible) else 0.0,
+        float(bool(verbs) and not shared),
+        float(bool(verbs) and not surely and irreversible),
+        float(not verbs and irreversible),
+        float(not verbs and listing),
+        float(not asked.plural and listing),
+        float(asked.question and d.tool.effect != "read"),
+    )
 
 
 def _is_question(text: list[str]) -> bool:

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..catalog import Catalog
-from .text import words
+from .text import stem, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,16 @@ _COMMON = 0.01
 _lock = threading.Lock()
 _ready: dict[int, tuple[Catalog, Meaning | None]] = {}
 _log = logging.getLogger(__name__)
+
+
+class Likeness(NamedTuple):
+    """Cosines of a request with the likest thing that a tool says, with its description, with all that tools for the same thing say,
+    and with all that it says itself."""
+
+    sentence: float
+    description: float
+    same_thing: float
+    whole: float
 
 
 class Meaning:
@@ -52,22 +62,32 @@ class Meaning:
         self._centre: Any = 0.0
         vectors = self._vectors_of(tokens)
         self._centre = vectors.mean(axis=0)
-        self._vectors = _unit(vectors - self._centre)
+        vectors = _unit(vectors - self._centre)
         self._names = list(said)
-        self._starts = np.cumsum([0, *(len(texts) for texts in said.values())])[:-1]
+        sizes = [len(texts) for texts in said.values()]
+        self._starts = np.cumsum([0, *sizes])[:-1]
+        tools = np.repeat(np.arange(len(sizes)), sizes)
+        self._scale = _scale(vectors, tools, self._starts, sizes)
+        self._vectors = _unit(vectors @ self._scale)
+        things = [" ".join(map(stem, name.split("_")[1:])) or name for name in self._names]
+        number = {thing: n for n, thing in enumerate(sorted(set(things)))}
+        self._thing_of = np.array([number[thing] for thing in things])
+        self._tools = _sums(self._vectors, tools, len(sizes))
+        self._things = _sums(self._vectors, self._thing_of[tools], len(number))
 
-    def likeness(self, request: str) -> dict[str, float]:
-        """For every tool the cosine of the request with the likest thing it says; empty when the request says nothing."""
+    def likeness(self, request: str) -> dict[str, Likeness]:
+        """For every tool how near the request is to what it says; empty when the request says nothing."""
         import numpy as np
 
         tokens = self._tokens(request)
         if not tokens:
             return {}
-        vector = _unit(self._vectors_of([tokens]) - self._centre)[0]
+        vector = _unit(_unit(self._vectors_of([tokens]) - self._centre) @ self._scale)[0]
         # Not `@`: BLAS would wake a thread per core for a quarter of a millisecond's work, and wait for the slowest.
-        near = np.einsum("ij,j->i", self._vectors, vector)
-        best: list[float] = np.maximum.reduceat(near, self._starts).tolist()
-        return dict(zip(self._names, best, strict=True))
+        near, tool, thing = (np.einsum("ij,j->i", v, vector) for v in (self._vectors, self._tools, self._things))
+        best = np.maximum.reduceat(near, self._starts)
+        columns = (best.tolist(), near[self._starts + 1].tolist(), thing[self._thing_of].tolist(), tool.tolist())
+        return {name: Likeness(*row) for name, *row in zip(self._names, *columns, strict=True)}
 
     def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(" ".join(words(text)), add_special_tokens=False).ids
@@ -118,3 +138,23 @@ def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = vectors / np.maximum(lengths, 1e-9)
     return unit
+
+
+def _scale(vectors: Vectors, tools: Any, starts: Any, sizes: Sequence[int]) -> Vectors:
+    """What makes directions count less in which the sentences of one tool differ anyway (whitening within tools)."""
+    import numpy as np
+
+    means = np.add.reduceat(vectors, starts) / np.array(sizes, dtype=np.float32)[:, None]
+    apart = vectors - means[tools]
+    spread, directions = np.linalg.eigh(apart.T @ apart / len(apart))
+    scale: Vectors = (directions / np.sqrt(spread + spread.mean() / 2)).astype(np.float32)
+    return scale
+
+
+def _sums(vectors: Vectors, groups: Any, count: int) -> Vectors:
+    """The direction in which the vectors of each group point together."""
+    import numpy as np
+
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, groups, vectors)
+    return _unit(sums)

@@ -1,0 +1,146 @@
+"""What tools have in common: those that do the same, to the same thing, or of one toolset are asked for in each other's words.
+
+An intent of one tool teaches how people speak of its whole group: "chuck it" under `delete_task` helps `delete_folder` too. Counted from what
+the tools say when the index is made; nothing is fitted or kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from .documents import Bag, Document, merged
+from .lexicon import Lexicon
+from .text import content, stem
+
+Said = tuple[str, Bag]
+"""A group's name, and the weighted tokens of one sentence of one of its tools."""
+# So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
+_PRIOR = 20.0
+# By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
+_UNLIKELY = 6.0
+_B = 0.6
+_K = 1.5
+
+
+class Likelihood:
+    """How likely each group is to say a sentence, by naive Bayes; `of` is the group's number of each document."""
+
+    def __init__(self, labels: Sequence[str], said: Iterable[Said]) -> None:
+        names = sorted(set(labels))
+        number = {name: n for n, name in enumerate(names)}
+        self.of = [number[label] for label in labels]
+        counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        totals = [0] * len(names)
+        for name, tokens in said:
+            group = number[name]
+            totals[group] += len(tokens)
+            for token in tokens:
+                counts[token][group] += 1
+        every = sum(totals) or 1
+        self._unsaid = [math.log(_PRIOR / (total + _PRIOR)) for total in totals]
+        self._gains: dict[str, list[tuple[int, float]]] = {}
+        for token, by_group in counts.items():
+            expected = _PRIOR * sum(by_group.values()) / every
+            self._gains[token] = [(group, math.log(1 + times / expected)) for group, times in by_group.items()]
+
+    def compare(self, tokens: Sequence[str]) -> list[float]:
+        """For each group 0 when it is the likeliest, less the unlikelier it is, down to -1."""
+        known = [self._gains[t] for t in tokens if t in self._gains]
+        scores = [len(known) * unsaid for unsaid in self._unsaid]
+        for gains in known:
+            for group, gain in gains:
+                scores[group] += gain
+        best, unit = max(scores, default=0.0), _UNLIKELY * math.sqrt(len(tokens) or 1)
+        return [max((score - best) / unit, -1.0) for score in scores]
+
+
+class Overlap:
+    """How much of a request each group says, by BM25 over all that its tools say."""
+
+    def __init__(self, labels: Sequence[str], said: Iterable[Said]) -> None:
+        names = sorted(set(labels))
+        number = {name: n for n, name in enumerate(names)}
+        self.of = [number[label] for label in labels]
+        bags: list[Bag] = [defaultdict(float) for _ in names]
+        for name, tokens in said:
+            bag = bags[number[name]]
+            for token, weight in tokens.items():
+                bag[token] += weight
+        lengths = [sum(bag.values()) for bag in bags]
+        average = sum(lengths) / (len(bags) or 1) or 1.0
+        self._count = len(bags)
+        self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for group, (bag, length) in enumerate(zip(bags, lengths, strict=True)):
+            for token, times in bag.items():
+                self._postings[token].append((group, times / (times + _K * (1 - _B + _B * length / average))))
+        self._idf = {t: math.log(1 + (self._count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in self._postings.items()}
+        self._unknown_idf = 3.0
+
+    def compare(self, tokens: Bag) -> list[float]:
+        """For each group the share of the request that it says, from 0 to 1."""
+        scores = [0.0] * self._count
+        total = 0.0
+        for token, weight in tokens.items():
+            size = weight * self._idf.get(token, self._unknown_idf)
+            total += size
+            for group, tf in self._postings.get(token, ()):
+                scores[group] += size * tf
+        return [score / total for score in scores] if total else scores
+
+
+class Kinds:
+    """How the tools of each verb, effect, thing and toolset are asked for."""
+
+    def __init__(self, documents: list[Document], lexicon: Lexicon | None) -> None:
+        self._lexicon = lexicon
+        labels = {
+            "does": [d.does for d in documents],
+            "effect": [d.tool.effect for d in documents],
+            "thing": [d.thing for d in documents],
+            "toolset": [d.toolset for d in documents],
+        }
+        said = [(number, text) for number, d in enumerate(documents) for text in d.said]
+        doing = [(n, dict.fromkeys(self._doing(text), 1.0)) for n, text in said]
+        about = [(n, dict.fromkeys(self._about(text), 1.0)) for n, text in said]
+        bags = [(n, merged(text, lexicon)) for n, text in said]
+        self._likelihood = {
+            name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
+            for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
+        }
+        self._overlap = {
+            f"{name}_overlap": Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags))
+            for name in ("does", "thing", "toolset")
+        }
+
+    def compare(self, text: list[str], bag: Bag) -> dict[str, tuple[list[int], list[float]]]:
+        """By feature: the group of each document, and what the request scores for each group.
+
+        `text` is the request in words, `bag` its stems and families.
+        """
+        doing, about = list(dict.fromkeys(self._doing(text))), list(dict.fromkeys(self._about(text)))
+        likely = {
+            name: (groups.of, groups.compare(doing if name in ("does", "effect") else about))
+            for name, groups in self._likelihood.items()
+        }
+        return likely | {name: (groups.of, groups.compare(bag)) for name, groups in self._overlap.items()}
+
+    def _doing(self, text: list[str]) -> Iterator[str]:
+        """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
+        stems = [stem(w) for w in text]
+        yield from stems
+        yield from (f"first {s}" for s in stems[:1])
+        yield from (f"{a} {b}" for a, b in pairwise(stems))
+        if self._lexicon:
+            yield from (f for f in self._lexicon.families(stems) if f[0] == "V")
+            yield from (f"first {f}" for f in self._lexicon.first_verb(stems))
+
+    def _about(self, text: list[str]) -> Iterator[str]:
+        """What tells the thing: every word, pairs of content words, families."""
+        stems = [stem(w) for w in text]
+        yield from stems
+        yield from (f"{a} {b}" for a, b in pairwise([stem(w) for w in content(text)]))
+        if self._lexicon:
+            yield from self._lexicon.families(stems)
