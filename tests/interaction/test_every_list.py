@@ -107,7 +107,9 @@ async def test_every_id_is_whole_and_first_in_every_list_by_default_whatever_the
         assert not ids or seen == ids, tool.name
 
 
-async def test_no_list_is_over_the_limits_most_cost_an_eighth_of_their_json_at_most_and_the_estimate_is_near(toolkit: Toolkit) -> None:
+async def test_no_list_is_over_the_limits_most_cost_an_eighth_of_their_json_at_most_and_the_estimate_is_near(
+    toolkit: Toolkit,
+) -> None:
     off: list[float] = []
     shares: list[float] = []
     for tool in LISTS:

@@ -40,7 +40,7 @@ _STEPS = (
     "Mention that the rebate is paid at installation and not at order.",
     "If nobody answers, leave a message and try again in the evening.",
 )
-_BENEFITS = (
+_BENEFITS: tuple[str, ...] = (
     "25-year performance warranty", "Monitoring in the app", "Installed by accredited electricians", "Quiet: below 45 dB",
     "Works through blackouts", "Parts in stock in Sydney", "Paperwork for the rebate included", "Ten-year workmanship warranty",
 )  # fmt: skip

@@ -16,6 +16,8 @@ from .view import Shaped, Spilled, View
 CONCISE_TEXT = 800
 FULL_TEXT = 8_000
 _SMALLEST_TEXT = 100
+_SENTENCE = 40
+"""A text answer longer than the API's own "Your booking is cancelled." may quote what others wrote."""
 _TABLE_ROWS = 3
 _MANY_FIELDS = 1_000
 _MAX_NESTED = 4_000
@@ -198,7 +200,7 @@ def _text_result(text: str, view: View) -> str:
         handle := view.keep(Spilled("text", text, view.tool.name, media_type="text/plain"))
     ):
         notes.append(f'whole text: read_result("{handle}")')
-    if " " in shown:
+    if len(shown) > _SENTENCE and " " in shown:
         shown = bounded(shown, view.nonce)
     return "\n".join([shown or "(an empty text)", *notes])
 

@@ -106,6 +106,6 @@ def test_lists_inside_nested_rows_read_as_names_and_are_told_as_not_whole() -> N
 
 
 def test_a_plain_text_answer_is_marked_as_data() -> None:
-    text = present("Slots for Mia: ask the caller which one.", View(GET)).text
+    text = present("Slots for Mia Rossi: ask the caller which of them suits.", View(GET)).text
     assert text.splitlines()[0].startswith("<outsider-")
     assert present("OK", View(GET)).text == "OK"
