@@ -207,7 +207,12 @@ async def test_what_the_workspace_writes_by_itself_stands_in_the_log_under_its_t
     api = make()
     template = (await api.get("/forms/templates"))[0]
     deal = next(d for d in await api.get("/opportunities") if d["contact_id"])
-    invited = {"template_id": template["id"], "recipient_email": "ann@mail.example", "recipient_name": "Ann", "deal_id": deal["id"]}
+    invited = {
+        "template_id": template["id"],
+        "recipient_email": "ann@mail.example",
+        "recipient_name": "Ann",
+        "deal_id": deal["id"],
+    }
     await api.ok("POST", "/forms/send", invited, status=201)
     written = (await api.get("/email/logs", email_type="form_submission"))[0]
     assert (written["recipient_email"], written["subject"], written["status"]) == ("ann@mail.example", template["name"], "sent")
@@ -220,4 +225,6 @@ async def test_what_the_workspace_writes_by_itself_stands_in_the_log_under_its_t
         "bounce@mail.example"
     ]
     await api.advance(60)
-    assert (await api.get("/email/logs", email_type="automation", status="bounced"))[0]["recipient_email"] == "bounce@mail.example"
+    assert (await api.get("/email/logs", email_type="automation", status="bounced"))[0][
+        "recipient_email"
+    ] == "bounce@mail.example"

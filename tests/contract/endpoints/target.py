@@ -33,7 +33,7 @@ LIVE_BASE = "https://api.trustpager.com/functions/v1/api/v1"
 FULL_KEY = "tp_live_sandbox_full"
 APPROVAL_KEY = "tp_live_sandbox_approval"
 PORTAL_SESSION = "sandbox-portal-session"
-_TRIES = 4
+_MORE_TRIES = 3
 
 
 @dataclass
@@ -57,13 +57,13 @@ class Target:
             await self._meet_evie()
         bearer = key or self.credentials.get(tool.credential) or self.key
         headers = {} if tool.credential == "none" else {"authorization": f"Bearer {bearer}"}
-        for _ in range(_TRIES):
-            response = await self.client.request(
-                tool.method, self.url(tool, arguments), headers=headers, **content(tool, arguments)
-            )
+        url, parts = self.url(tool, arguments), content(tool, arguments)
+        response = await self.client.request(tool.method, url, headers=headers, **parts)
+        for _ in range(_MORE_TRIES):
             if response.status_code != 429 or not self.live:
                 break
             await anyio.sleep(float(response.headers.get("retry-after", 1)))
+            response = await self.client.request(tool.method, url, headers=headers, **parts)
         return response
 
     async def key_without(self, *scopes: str) -> str:
