@@ -1,7 +1,7 @@
 """Fit what the search's features count, and write it to `weights.json` of the search. Needs the extra `semantic`.
 
     python bench/search/fit.py            fits, writes, and prints the weights beside those of before
-    python bench/search/fit.py --check    prints R@1 and R@5 of each fifth of the dev requests by weights fitted on the rest; writes nothing
+    python bench/search/fit.py --check    writes nothing; prints R@1 and R@5 of each fifth of the requests, fitted on the rest
 
 Learnt from the dev requests and, counting little, from intents and descriptions that are held back from the index, so that a
 request's own words do not decide alone. The same input gives the same weights. What is policy is kept by hand (POLICY).
@@ -26,6 +26,7 @@ from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.registry import Policy, Registry
 from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.search.engine import FEATURES, MEANING_FEATURES, WEIGHTS
+from trustpager_mcp.search.misses import LOW_SCORE
 
 REQUESTS = Path(__file__).with_name("requests.jsonl")
 POLICY = {"exact": 3.0, "wrong_irreversible": -0.8, "bare_irreversible": -0.8}
@@ -88,7 +89,8 @@ def _held_back(catalog: Catalog, chance: random.Random) -> Iterator[Example]:
                 tools.append(tool.model_copy(update=changes))
             toolsets.append(toolset.model_copy(update={"tools": tuple(tools)}))
         index = _index(Catalog(toolsets))
-        picked = [*chance.sample(intents, min(INTENTS, len(intents))), *chance.sample(descriptions, min(DESCRIPTIONS, len(descriptions)))]
+        picked = chance.sample(intents, min(INTENTS, len(intents)))
+        picked += chance.sample(descriptions, min(DESCRIPTIONS, len(descriptions)))
         for name, text in picked:
             yield _example(index, text, (name,), HELD_BACK_COUNTS, name, "held back")
 
@@ -133,9 +135,10 @@ def _rank(example: Example, weights: Array) -> int:
     return 1 + int((scores > scores[example.right].max()).sum())
 
 
-def _sure_score(dev: list[Example], weights: Array) -> float:
-    """The middle score of the requests that are answered rightly: it is shown as 1."""
-    return statistics.median((e.features[:, : len(weights)] @ weights).max() for e in dev if _rank(e, weights) == 1)
+def _scale(dev: list[Example], weights: Array) -> float:
+    """What to divide by so that one in twenty requests that are answered rightly scores under LOW_SCORE."""
+    right = [(e.features[:, : len(weights)] @ weights).max() for e in dev if _rank(e, weights) == 1]
+    return float(np.quantile(right, 0.05) / LOW_SCORE)
 
 
 def check(dev: list[Example], held: list[Example], columns: int, parts: int = 5) -> str:
@@ -170,7 +173,7 @@ def main() -> None:
             print(f"{name}: {check(dev, held, len(features))}")
             continue
         weights = fit([*dev, *held], len(features))
-        weights /= _sure_score(dev, weights)
+        weights /= _scale(dev, weights)
         after[name] = {feature: round(float(weight), 4) for feature, weight in zip(features, weights, strict=True)}
         print(name)
         for feature, weight in after[name].items():

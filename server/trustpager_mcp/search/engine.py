@@ -212,7 +212,8 @@ class _Index:
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
         """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document that shares anything with the request.
 
-        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance left.
+        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance
+        left.
         """
         asked = self.understand(query)
         texts = self._compare_texts(asked)

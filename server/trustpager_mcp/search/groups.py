@@ -1,7 +1,7 @@
 """What tools have in common: those that do the same, to the same thing, or of one toolset are asked for in each other's words.
 
-An intent of one tool teaches how people speak of its whole group: "chuck it" under `delete_task` helps `delete_folder` too. Counted from what
-the tools say when the index is made; nothing is fitted or kept.
+An intent of one tool teaches how people speak of its whole group: "chuck it" under `delete_task` helps `delete_folder` too.
+Counted from what the tools say when the index is made; nothing is fitted or kept.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ class Kinds:
 
     def __init__(self, documents: list[Document], lexicon: Lexicon | None) -> None:
         self._lexicon = lexicon
-        labels = {
+        labels: dict[str, list[str]] = {
             "does": [d.does for d in documents],
-            "effect": [d.tool.effect for d in documents],
+            "effect": [str(d.tool.effect) for d in documents],
             "thing": [d.thing for d in documents],
             "toolset": [d.toolset for d in documents],
         }

@@ -35,8 +35,8 @@ _log = logging.getLogger(__name__)
 
 
 class Likeness(NamedTuple):
-    """Cosines of a request with the likest thing that a tool says, with its description, with all that tools for the same thing say,
-    and with all that it says itself."""
+    """Cosines of a request with the likest thing that a tool says, with its description, with all that tools for the same
+    thing say, and with all that it says itself."""
 
     sentence: float
     description: float

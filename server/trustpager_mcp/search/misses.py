@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 LOW_SCORE = 0.5
-"""Best scores below this are counted: of requests answered rightly 1 in 20 is below, of those answered wrongly half."""
+"""Best scores below this are counted: of requests answered rightly 1 in 20 is below, of those answered wrongly a third."""
 NOTHING = 0.15
 """Best scores below this are noise: no tool was found, only the nearest one."""
 MOST_ENTRIES = 500
