@@ -54,7 +54,7 @@ bundle: $(STAMP) ## Build the bundle that Claude Desktop installs (needs Node an
 	@$(BIN)/python scripts/build_bundle.py
 
 clean: ## Remove the environment, caches and build output.
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist tests/conformance/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What some tests drive besides Python. Where it cannot be installed, those tests say so and are skipped.

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 import uvicorn
+from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.responses import JSONResponse
@@ -38,14 +39,18 @@ def operations_of(app: App, options: HttpOptions) -> Operations:
     return Operations(options, metrics, (app.shared.why_not_ready,) if app.shared else ())
 
 
-def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -> Any:
-    """The ASGI application: /mcp, and beside it what `operations` answers and, with OAuth, the resource's metadata."""
+def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *, server: Server[Any] | None = None) -> Any:
+    """The ASGI application: /mcp, and beside it what `operations` answers and, with OAuth, the resource's metadata.
+
+    `server` is what /mcp speaks to, by default the App's own.
+    """
     operations = operations or operations_of(app, options)
     metrics = operations.metrics
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True, allowed_hosts=options.hosts, allowed_origins=options.origins
     )
-    inner = build_server(app).streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
+    server = server or build_server(app)
+    inner = server.streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
     provider = _provider(app, options)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
