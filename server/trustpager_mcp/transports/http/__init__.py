@@ -7,6 +7,7 @@ Origin are checked on every bind.
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import uvicorn
@@ -158,8 +159,8 @@ def _quotable(text: str) -> str:
     return "".join(c if " " <= c <= "~" and c not in '"\\' else "'" for c in text)
 
 
-def serve(app: App, options: HttpOptions) -> None:
-    """Serve until interrupted; calls in flight are let finish for `drain_seconds`."""
+def serve(app: App, options: HttpOptions, *, sockets: list[socket.socket] | None = None) -> None:
+    """Serve until interrupted; calls in flight are let finish for `drain_seconds`. `sockets` are bound already, if given."""
     set_up_logs(options.log_format)
     # Else every answer that is a stream of events is cut off at the signal, and with it the outcome of a write.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -173,4 +174,4 @@ def serve(app: App, options: HttpOptions) -> None:
         lifespan="on",
         timeout_graceful_shutdown=options.drain_seconds,
     )
-    DrainingServer(config, operations, options.drain_delay_seconds).run()
+    DrainingServer(config, operations, options.drain_delay_seconds).run(sockets)
