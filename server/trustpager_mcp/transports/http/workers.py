@@ -43,6 +43,8 @@ def check_workers(count: int, settings: Settings) -> None:
     """Raise ConfigurationError where several workers could not keep what the server promises."""
     if count == 1:
         return
+    if os.name != "posix":
+        raise ConfigurationError(f"--workers {count} needs Unix, where processes share a socket; start several servers instead.")
     if settings.sandbox:
         raise ConfigurationError(
             f"--workers {count} with --sandbox would give each worker a practice workspace of its own. Serve one workspace with "
