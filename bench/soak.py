@@ -32,6 +32,7 @@ import processes
 TAIL = "4b7d-4e0a-9c55-2d8f3b1a7e10"
 _MARK = re.compile(rb"([0-9a-f]{8})-" + TAIL.encode())
 _KEY = re.compile(rb"\nidempotency-key: *([^\r\n]+)", re.IGNORECASE)
+_CODE = re.compile(r'"text":"[A-Z_0-9]+|"error":\{"code":-?\d+')
 FAULTS = {
     "drops the connection": 0.008,
     "acts and drops the connection": 0.008,
@@ -230,8 +231,8 @@ def note(told: Told, kind: str, mark: str, status: int, answer: str) -> None:
     told.calls += 1
     failed = status != 200 or '"isError":true' in answer or '"result"' not in answer
     if failed:
-        said = re.search(r'"text":"([A-Z_]+)', answer)
-        told.failures[f"{kind}: {said[1] if said else status}"] += 1
+        said = _CODE.search(answer)
+        told.failures[f"{kind}: {said[0].partition(':')[2] if said else f'{status} {answer[:60]}'}"] += 1
     if kind in WRITES:
         unsure = failed and any(words in answer for words in UNSURE)
         (told.unsure if unsure else told.denied if failed else told.done).add(mark)
