@@ -4,6 +4,8 @@
 #   docker run --rm -p 127.0.0.1:8000:8000 trustpager-mcp           every caller brings its own key
 #   docker run --rm -i -e TRUSTPAGER_API_KEY trustpager-mcp serve   over stdio
 #   docker run --rm -i trustpager-mcp serve --sandbox               a practice workspace over stdio, no key
+#
+# Nothing is written outside of /tmp: add --read-only --tmpfs /tmp --cap-drop ALL, as deploy/ does.
 
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -22,7 +24,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . 
 
 FROM python:3.13-slim
 COPY --from=build /opt/trustpager-mcp /opt/trustpager-mcp
-ENV PATH=/opt/trustpager-mcp/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/trustpager-mcp/bin:$PATH PYTHONUNBUFFERED=1 TRUSTPAGER_RECORD_SEARCHES=false
 RUN useradd --system --uid 10001 --create-home trustpager
 USER 10001
 WORKDIR /home/trustpager

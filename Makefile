@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test bench load lock format snapshots bundle clean
+.PHONY: programs help setup run test bench load soak lock format snapshots bundle clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ bench: $(STAMP) ## Run the project's own benchmarks.
 load: $(STAMP) ## Measure the HTTP server under load, 20 s. Longer, two replicas: make load ARGS="--seconds 60 --replicas 2"
 	@$(BIN)/python bench/load.py $(ARGS)
 
+soak: $(STAMP) ## Ten minutes of calls while the API fails in every way; count duplicate and lost writes. Shorter: ARGS="--seconds 60"
+	@$(BIN)/python bench/soak.py $(ARGS)
+
 lock: ## Redo the lock files. Newest pins: make lock ARGS=--upgrade
 	@PYTHON=$(PYTHON) scripts/lock.sh $(ARGS)
 
@@ -54,7 +57,7 @@ bundle: $(STAMP) ## Build the bundle that Claude Desktop installs (needs Node an
 	@$(BIN)/python scripts/build_bundle.py
 
 clean: ## Remove the environment, caches and build output.
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist tests/conformance/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What some tests drive besides Python. Where it cannot be installed, those tests say so and are skipped.

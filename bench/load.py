@@ -3,8 +3,8 @@
     python bench/load.py [--seconds 3] [--latency 20] [--replicas 1] [--steps 1x1,8x8,256x200] [--json]
 
 A step is CALLERSxTENANTS. Server, API and callers are processes on this machine and share its cores: with few of them, what
-is measured at the top is the three together. The API answers every request after `--latency` ms. `--seconds 600` on one step
-is a soak: look at the growth of memory.
+is measured at the top is the three together. The API answers every request after `--latency` ms. With faults and for long:
+soak.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -34,7 +35,7 @@ STEPS = "1x1,8x8,32x32,128x100,256x200"
 ID = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e10"
 MIX = ("list",) * 6 + ("read",) * 7 + ("write",) * 3 + ("search",) * 4
 REQUESTS = ("send an email to a client", "move a deal to another stage", "what is due this week", "log a phone call")
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+CONTENT_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def contact(number: int) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class Upstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._rest += data
         while (end := self._rest.find(b"\r\n\r\n")) >= 0:
-            length = _LENGTH.search(self._rest, 0, end)
+            length = CONTENT_LENGTH.search(self._rest, 0, end)
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._rest) < whole:
                 return
@@ -132,7 +133,7 @@ async def measure(urls: list[str], pids: list[int], callers: int, tenants: int, 
             started = time.perf_counter()
             try:
                 body = request(MIX[number % len(MIX)], number)
-                async with http.post(urls[caller % len(urls)], json=body, headers=key) as answer:
+                async with http.post(urls[caller % tenants % len(urls)], json=body, headers=key) as answer:
                     text = await answer.text()
             except aiohttp.ClientError as error:
                 failures[type(error).__name__] += 1
@@ -176,37 +177,62 @@ async def answers(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
+def redis(stack: ExitStack) -> str | None:
+    """The address of a Redis of our own that keeps nothing; None where none is installed."""
+    if shutil.which("redis-server") is None:
+        return None
+    port = free_port()
+    words = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "")
+    start(stack, *words, stdout=subprocess.DEVNULL)
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def start(stack: ExitStack, *words: str, **keywords: Any) -> subprocess.Popen[str]:
+    """A process that ends with the stack."""
+    process = subprocess.Popen(words, text=True, **keywords)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    return process
+
+
+def start_servers(
+    stack: ExitStack, upstream: tuple[str, ...], count: int, *options: str, shared: str | None = None
+) -> tuple[str, list[str], list[int]]:
+    """Start the API (`upstream` is its command, which prints its port) and servers before it.
+
+    Gives the API's address, the addresses of the servers' /mcp and their process ids.
+    """
+    api = start(stack, sys.executable, *upstream, stdout=subprocess.PIPE)
+    assert api.stdout is not None
+    host = f"http://127.0.0.1:{int(api.stdout.readline())}"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUSTPAGER_")}
+    if shared:
+        environment["TRUSTPAGER_REDIS"] = shared
+    ports = [free_port() for _ in range(count)]
+    words = (COMMAND, "serve", "--transport", "http", "--scopes", "all", "--base-url", f"{host}/functions/v1/api/v1", *options)
+    servers = [start(stack, *words, "--port", str(port), stdout=subprocess.DEVNULL, env=environment) for port in ports]
+    for port in ports:
+        asyncio.run(answers(f"http://127.0.0.1:{port}"))
+    return host, [f"http://127.0.0.1:{port}/mcp" for port in ports], [server.pid for server in servers]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Load over HTTP.")
     parser.add_argument("--seconds", type=float, default=3.0, help="per step")
     parser.add_argument("--latency", type=float, default=20.0, help="of the API, in milliseconds")
-    parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--replicas", type=int, default=1, help="with two or more they share a Redis, if one is installed")
     parser.add_argument("--steps", default=STEPS)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     steps = [tuple(map(int, step.split("x"))) for step in given.steps.split(",")]
     with ExitStack() as stack:
-
-        def start(*words: str, **keywords: Any) -> subprocess.Popen[str]:
-            process = subprocess.Popen(words, text=True, **keywords)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            return process
-
-        api = start(sys.executable, __file__, "upstream", str(given.latency / 1000), stdout=subprocess.PIPE)
-        assert api.stdout is not None
-        base = f"http://127.0.0.1:{int(api.stdout.readline())}/functions/v1/api/v1"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUSTPAGER_")}
-        ports = [free_port() for _ in range(given.replicas)]
-        words = (COMMAND, "serve", "--transport", "http", "--scopes", "all", "--base-url", base, "--port")
-        servers = [start(*words, str(port), stdout=subprocess.DEVNULL, env=environment) for port in ports]
-        for port in ports:
-            asyncio.run(answers(f"http://127.0.0.1:{port}"))
-        urls = [f"http://127.0.0.1:{port}/mcp" for port in ports]
+        shared = redis(stack) if given.replicas > 1 else None
+        upstream = (__file__, "upstream", str(given.latency / 1000))
+        _, urls, pids = start_servers(stack, upstream, given.replicas, shared=shared)
         if not given.json:
             print("callers tenants replicas  calls/s   p50 ms   p99 ms  CPU ms/call    MB  growth MB  failures")
         for callers, tenants in steps:
-            m = asyncio.run(measure(urls, [s.pid for s in servers], callers, tenants, given.seconds))
+            m = asyncio.run(measure(urls, pids, callers, tenants, given.seconds))
             if given.json:
                 print(json.dumps(asdict(m)), flush=True)
                 continue

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _MAX_SESSIONS = 256
+_MAX_INDEXES = 32
 _SCOPES_TIMEOUT = 10.0
 _MORE_ATTEMPTS = 2
 _ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
@@ -69,7 +70,7 @@ class Session:
         self.dispatcher = Dispatcher(
             self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation
         )
-        self.search = SearchIndex(self.registry, misses=app.misses)
+        self.search = app.search_of(self.registry)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
@@ -146,6 +147,7 @@ class App:
         self._sandbox: Starlette | None = None
         self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
+        self._indexes: OrderedDict[frozenset[str], SearchIndex] = OrderedDict()
         self._lock = anyio.Lock()
 
     def _configured_policy(self) -> Policy:
@@ -222,6 +224,15 @@ class App:
                 while len(self._sessions) > _MAX_SESSIONS:
                     self._sessions.popitem(last=False)
             return session
+
+    def search_of(self, registry: Registry) -> SearchIndex:
+        """The search over what a registry shows: one for all who see the same, since it takes 10 MB and half a second."""
+        seen = frozenset(registry.visible)
+        index = self._indexes.setdefault(seen, SearchIndex(registry, misses=self.misses))
+        self._indexes.move_to_end(seen)
+        while len(self._indexes) > _MAX_INDEXES:
+            self._indexes.popitem(last=False)
+        return index
 
     async def ask_for_tools(self, credential: Credential) -> Response:
         """The API's own list of the tools that a key may use, which every key may read. Raises ToolError.

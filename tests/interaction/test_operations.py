@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,23 @@ async def test_the_log_is_json_on_request_and_hides_keys() -> None:
     (entry,) = [e for e in entries if "writes wait" in e["message"]]
     assert (entry["level"], entry["logger"]) == ("warning", "trustpager_mcp.app")
     assert "topsecret" not in process.log
+
+
+async def test_a_caller_who_leaves_in_the_middle_of_its_request_is_no_error_in_the_log() -> None:
+    with server("--sandbox") as process:
+        address = httpx.URL(process.url)
+        for _ in range(5):
+            with socket.create_connection((address.host, address.port or 0)) as caller:
+                head = f"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{address.port}\r\ncontent-type: application/json\r\n"
+                caller.sendall(f"{head}accept: application/json, text/event-stream\r\ncontent-length: 50\r\n\r\n{{".encode())
+                while "trustpager_requests_in_flight 1.0" not in get(process, "/metrics").text:
+                    pass
+        while "trustpager_requests_in_flight 0.0" not in get(process, "/metrics").text:
+            pass
+        process.popen.terminate()
+        process.end()
+    assert "ClientDisconnect" not in process.log
+    assert "Traceback" not in process.log
 
 
 SPANS = """

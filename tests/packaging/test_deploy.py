@@ -46,10 +46,11 @@ def test_the_server_knows_every_option_it_is_started_with(words: list[str]) -> N
 
 @pytest.mark.parametrize(
     "names",
-    [list(SERVERS[0]["environment"]), [e["name"] for e in CONTAINER["env"]]],
-    ids=["compose", "kubernetes"],
+    [list(SERVERS[0]["environment"]), [e["name"] for e in CONTAINER["env"]], re.findall(r"(TRUSTPAGER_\w+)=", DOCKERFILE)],
+    ids=["compose", "kubernetes", "image"],
 )
 def test_the_server_knows_every_variable_it_is_given(names: list[str]) -> None:
+    assert names
     assert set(names) <= {p.envvar for p in serve.params}
 
 

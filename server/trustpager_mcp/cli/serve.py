@@ -58,6 +58,13 @@ _LISTENING = (
     help="The page for people at /; auto: on a loopback address only (http).",
 )
 @option("--console-token", help="Opens the console; by default a new one at every start. Set as a variable (http).")
+@option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that serve; more than one needs --redis (http).",
+)
 @option("--redis", help="Redis that replicas share their state in: redis://host:6379/0. Set as a variable (http).")
 @option("--tools", default="core", show_default=True, help="lean, core, all, or toolsets and tools by name or glob.")
 @option(
@@ -67,7 +74,7 @@ _LISTENING = (
     help="Keep requests that find_tools found nothing for, for `doctor --searches`.",
 )
 @connection_options
-def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> None:
+def serve(transport: str, tools: str, record_searches: bool, workers: int, **options: Any) -> None:
     """Serve the tools to an MCP client."""
     from ..search.misses import Misses, state_file
 
@@ -87,8 +94,10 @@ def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> 
         anyio.run(serve_stdio, app)
         return
     from ..transports.http import serve as serve_http
+    from ..transports.http.workers import check_workers, serve_with_workers
 
     http = _http_options(listening)
+    http = check_workers(workers, app.settings, http)
     console, http = _console_link(http)
     shown = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host
     url = f"http://{shown}:{http.port}/mcp"
@@ -101,7 +110,10 @@ def serve(transport: str, tools: str, record_searches: bool, **options: Any) -> 
         f"  Inspector     npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list\n\n"
         "Stop with Ctrl-C."
     )
-    serve_http(app, http)
+    if workers > 1:
+        serve_with_workers(app, http, workers)
+    else:
+        serve_http(app, http)
 
 
 def _console_link(http: HttpOptions) -> tuple[str, HttpOptions]:

@@ -47,6 +47,11 @@ class Misses:
         self._lock = threading.Lock()
 
     @property
+    def file(self) -> Path | None:
+        """Where they are kept beside memory; None where nowhere, or when it could not be written to."""
+        return self._file
+
+    @property
     def total(self) -> int:
         """Misses since the start of this process."""
         return self._counts.total()

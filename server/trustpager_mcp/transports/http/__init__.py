@@ -7,9 +7,11 @@ Origin are checked on every bind.
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.responses import JSONResponse
@@ -41,14 +43,18 @@ def operations_of(app: App, options: HttpOptions) -> Operations:
     return Operations(options, metrics, (app.shared.why_not_ready,) if app.shared else ())
 
 
-def asgi(app: App, options: HttpOptions, operations: Operations | None = None) -> Any:
-    """The ASGI application: /mcp, and beside it what `operations` answers and, with OAuth, the resource's metadata."""
+def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *, server: Server[Any] | None = None) -> Any:
+    """The ASGI application: /mcp, and beside it what `operations` answers and, with OAuth, the resource's metadata.
+
+    `server` is what /mcp speaks to, by default the App's own.
+    """
     operations = operations or operations_of(app, options)
     metrics = operations.metrics
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True, allowed_hosts=options.hosts, allowed_origins=options.origins
     )
-    inner = build_server(app).streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
+    server = server or build_server(app)
+    inner = server.streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
     provider = _provider(app, options)
     console = _console(app, options, operations)
 
@@ -170,8 +176,8 @@ def _quotable(text: str) -> str:
     return "".join(c if " " <= c <= "~" and c not in '"\\' else "'" for c in text)
 
 
-def serve(app: App, options: HttpOptions) -> None:
-    """Serve until interrupted; calls in flight are let finish for `drain_seconds`."""
+def serve(app: App, options: HttpOptions, *, sockets: list[socket.socket] | None = None) -> None:
+    """Serve until interrupted; calls in flight are let finish for `drain_seconds`. `sockets` are bound already, if given."""
     set_up_logs(options.log_format)
     # Else every answer that is a stream of events is cut off at the signal, and with it the outcome of a write.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -185,4 +191,4 @@ def serve(app: App, options: HttpOptions) -> None:
         lifespan="on",
         timeout_graceful_shutdown=options.drain_seconds,
     )
-    DrainingServer(config, operations, options.drain_delay_seconds).run()
+    DrainingServer(config, operations, options.drain_delay_seconds).run(sockets)

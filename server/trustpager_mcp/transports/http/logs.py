@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+from starlette.requests import ClientDisconnect
+
 from ...redaction import one_line, without_secrets
 
 LogFormat = Literal["text", "json"]
@@ -36,8 +38,14 @@ class _Json(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+def _is_no_departure(record: logging.LogRecord) -> bool:
+    """A caller who leaves in the middle of a request is no fault of the server, and could fill its log."""
+    return not (record.exc_info and record.exc_info[0] and issubclass(record.exc_info[0], ClientDisconnect))
+
+
 def set_up_logs(format: LogFormat) -> None:
     """Send warnings and worse of every library to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if format == "json" else _Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_is_no_departure)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

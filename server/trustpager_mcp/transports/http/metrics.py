@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from ...audit import CallRecord
 from ...definitions import Tool
@@ -20,14 +26,21 @@ _MOST_CODES = 200
 class Metrics:
     """Counts of one process, fed with the records of calls and with the HTTP requests around them.
 
-    Labels come from the catalogue or are bounded: agents choose names of tools, the API chooses codes.
+    Where prometheus_client shares values in a folder (PROMETHEUS_MULTIPROC_DIR, set for workers), the page of each process
+    shows what all have done. Labels come from the catalogue or are bounded: agents choose names of tools, the API chooses codes.
     """
 
     def __init__(self, tools: Mapping[str, Tool]) -> None:
         self._tools = tools
         self._codes: set[str] = set()
-        registry = self._registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        registry = CollectorRegistry()
+        self._shown = registry
+        if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            self._shown = CollectorRegistry()
+            MultiProcessCollector(self._shown, folder)  # type: ignore[no-untyped-call]
+            self._shown.register(_Workers(Path(folder)))
+        else:
+            ProcessCollector(registry=registry)
         calls = ("tool", "effect", "outcome")
         self._calls = Counter("trustpager_calls", "Calls of tools by how they ended.", calls, registry=registry)
         self._failures = Counter("trustpager_call_failures", "Calls that ended in an error.", ["code"], registry=registry)
@@ -46,7 +59,11 @@ class Metrics:
         self._tokens = Counter("trustpager_result_tokens", "Tokens of results given to agents, estimated.", registry=registry)
         self._credits = Counter("trustpager_credits", "Credits that calls cost, where known.", registry=registry)
         self._refused = Counter("trustpager_requests_refused", "HTTP requests refused, by status.", ["status"], registry=registry)
-        self.in_flight = Gauge("trustpager_requests_in_flight", "MCP requests being handled.", registry=registry)
+        self.in_flight = Gauge(
+            "trustpager_requests_in_flight", "MCP requests being handled.", multiprocess_mode="livesum", registry=registry
+        )
+        serving = Gauge("trustpager_workers", "Processes that serve.", multiprocess_mode="livesum", registry=registry)
+        serving.set(1)
 
     def observe(self, call: CallRecord) -> None:
         """Count one call that has ended."""
@@ -73,7 +90,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """The page that Prometheus reads."""
-        return generate_latest(self._registry)
+        return generate_latest(self._shown)
 
     def _bounded(self, code: str) -> str:
         if code in self._codes:
@@ -82,3 +99,21 @@ class Metrics:
             return "other"
         self._codes.add(code)
         return code
+
+
+class _Workers(Collector):
+    """Memory, time and open files of the workers that live, each by its process id."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        # One file a worker, which goes when it ends.
+        for gauges in self._folder.glob("gauge_livesum_*.db"):
+            pid = gauges.stem.rpartition("_")[2]
+            for metric in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                kept = found.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+                for sample in metric.samples:
+                    kept.add_sample(sample.name, {"worker": pid}, sample.value)
+        yield from found.values()
