@@ -44,8 +44,9 @@ FAULTS = {
     "acts and never answers": 0.002,
 }
 """What the API does wrong, and how often: of a hundred requests six or so."""
-LATENCY, WRITE_LATENCY, SLOW = 0.02, 0.25, 1.5
-"""Seconds. Writes take long enough for their callers to give up before the answer is under way to them."""
+LATENCY, WRITE_LATENCY, SLOW = 0.02, 1.0, 2.0
+"""Seconds. Writes take so long that a caller has left well before the answer: for all that a server can know, one who leaves
+in the very moment in which it is sent has got it."""
 TIMEOUT = "4"
 """Seconds that the servers give an answer."""
 MIX = ("list", "read", "search", "list", "create", "read", "update", "list", "keyed", "read")
