@@ -37,6 +37,7 @@ from .search import Misses, SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
+from .shared_repeats import SharedRepeats
 from .shared_state import SharedState
 from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
@@ -120,7 +121,7 @@ class App:
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = _configured_credential(settings)
         self.shared = SharedState(settings.redis) if settings.redis else None
-        self.repeats = Repeats(claims=self.shared)
+        self.repeats = Repeats(shared=SharedRepeats(self.shared) if self.shared else None)
         self.presentation = configured_presentation(settings, self.shared)
         self.safeguards = Safeguards(
             Gate(settings.confirm, settings.confirm_secret, claim=self.shared.claim if self.shared else None),

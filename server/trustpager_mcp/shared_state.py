@@ -24,6 +24,12 @@ redis.call('SET', KEYS[1], tostring(sum), 'PX', ARGV[3])
 return {1, tostring(sum)}
 """
 
+_HOLD = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
 
 class SharedStateUnavailableError(ToolError):
     """Redis, where this server keeps what its replicas share, did not answer."""
@@ -64,9 +70,16 @@ class SharedState:
         (taken,) = await self._ask("claim", lambda p: p.set(_PREFIX + key, b"1", px=max(int(seconds * 1000), 1), nx=True))
         return bool(taken)
 
-    async def forget(self, key: str) -> None:
-        """Let a value or a claim go before its time."""
-        await self._ask("forget", lambda p: p.delete(_PREFIX + key))
+    async def take(self, key: str, value: bytes, seconds: float, *, anew: bool = False) -> tuple[bytes, float]:
+        """Put a value where there is none (`anew`: in any case): the value that holds now, and the seconds that it still has."""
+        name, life = _PREFIX + key, max(int(seconds * 1000), 1)
+        _, held, left = await self._ask("take", lambda p: p.set(name, value, px=life, nx=not anew).get(name).pttl(name))
+        return (value, seconds) if held is None else (held, left / 1000)
+
+    async def hold(self, key: str, value: bytes, seconds: float) -> bool:
+        """While the key has this value, let it live for so many seconds from now on, or end it with 0. Whether it had it."""
+        (held,) = await self._ask("hold", lambda p: p.eval(_HOLD, 1, _PREFIX + key, value, int(seconds * 1000)))
+        return bool(held)
 
     async def add(self, key: str, amount: float, limit: float, seconds: float) -> tuple[bool, float]:
         """Add to a sum unless that would lift it above a limit, in one step for all replicas: whether it was, and the sum now.
