@@ -47,7 +47,7 @@ EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irr
 class Result:
     """What a call gives: text for the agent, the parsed answer for code, and whether it failed.
 
-    `uncertain`: it failed, and a change may have been made all the same.
+    `uncertain`: it failed, and a change may have been made all the same. `status`: that of the API's error, if it gave one.
     """
 
     text: str
@@ -55,6 +55,7 @@ class Result:
     is_error: bool = False
     code: str | None = None
     uncertain: bool = False
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -357,7 +358,7 @@ def joined(tool: Tool, outcome: Outcome) -> Answer:
 def failure(error: ToolError) -> Result:
     """The result that tells an agent of an error."""
     data = {"code": error.code, "details": error.details}
-    return Result(shape_error(error), data, is_error=True, code=error.code, uncertain=error.uncertain)
+    return Result(shape_error(error), data, True, error.code, error.uncertain, error.status)
 
 
 def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:

@@ -6,12 +6,14 @@ be known is refused with an error that says so, everything else goes on with wha
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from .errors import ConfigurationError, ToolError
 
 _SECONDS = 2.0
 """The longest that a call waits for Redis."""
+_LISTEN = 30.0
 _PREFIX = "trustpager-mcp:"
 
 
@@ -90,6 +92,23 @@ class SharedState:
         ((added, total),) = await self._ask("add", lambda p: p.eval(_ADD, 1, _PREFIX + key, *words))
         return bool(added), float(total)
 
+    async def publish(self, channel: str, content: bytes) -> None:
+        """Say something to everyone who hears the channel now."""
+        await self._ask("publish", lambda p: p.publish(_PREFIX + channel, content))
+
+    async def messages(self, channel: str) -> AsyncIterator[bytes]:
+        """What is said on a channel from now on. Raises SharedStateUnavailableError when Redis goes away."""
+        from redis.exceptions import RedisError
+
+        try:
+            async with self._client.pubsub(ignore_subscribe_messages=True) as heard:
+                await heard.subscribe(_PREFIX + channel)
+                while True:
+                    if (message := await heard.get_message(timeout=_LISTEN)) is not None:
+                        yield message["data"]
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable("listen", error) from None
+
     async def why_not_ready(self) -> str:
         """Empty while Redis answers, else what is wrong, without its address."""
         try:
@@ -111,7 +130,11 @@ class SharedState:
                 answers: list[Any] = await pipeline.execute()
                 return answers
         except (RedisError, OSError, TimeoutError) as error:
-            raise SharedStateUnavailableError(
-                f"the server's shared state could not be asked ({what}: {type(error).__name__}).",
-                hint="Try again in a moment; if it stays, tell the user that the operator's Redis is away.",
-            ) from None
+            raise _unavailable(what, error) from None
+
+
+def _unavailable(what: str, error: Exception) -> SharedStateUnavailableError:
+    return SharedStateUnavailableError(
+        f"the server's shared state could not be asked ({what}: {type(error).__name__}).",
+        hint="Try again in a moment; if it stays, tell the user that the operator's Redis is away.",
+    )

@@ -111,7 +111,7 @@ async def test_cancelling_a_read_closes_its_connection_and_frees_its_slot() -> N
         await upstream.received(1)
         await cancelled(task)
         await upstream.closed()
-        assert app.sender._limits._free == 96
+        assert app.sender.limits._free == 96
         assert not (await call(app, "get_contact", {"contact_id": ID})).is_error
 
 

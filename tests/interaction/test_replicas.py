@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -19,7 +17,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, free_port, sandbox_api, server
+from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
 from trustpager_mcp.app import App
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.shared_repeats import SharedRepeats
@@ -30,22 +28,6 @@ SECRET = "a secret that seals the confirmations of replicas"
 YES = types.ElicitResult(action="accept", content={"confirm": True})
 
 
-@contextmanager
-def redis(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A Redis that keeps nothing on disk; its URL and its process."""
-    port = free_port()
-    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        while "Ready to accept connections" not in (line := process.stdout.readline()):
-            assert line, "Redis ended at its start"
-        yield f"redis://127.0.0.1:{port}/0", process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.fixture(scope="module")
 def api() -> Iterator[Process]:
     with sandbox_api() as process:
@@ -53,9 +35,9 @@ def api() -> Iterator[Process]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis(tmp_path_factory.mktemp("redis")) as (url, _):
-        yield url
+def shared() -> Iterator[str]:
+    with running_redis() as redis:
+        yield redis.url
 
 
 @pytest.fixture(scope="module")
@@ -264,17 +246,17 @@ async def test_a_persons_yes_counts_at_either_server_and_once_for_both(api: Proc
         assert "was used before" in (await delete(here, contact, state)).content[0].text
 
 
-async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_clearly(api: Process, tmp_path: Path) -> None:
+async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_clearly(api: Process) -> None:
     own = key(api)
     options = ["--base-url", base_url(api), "--result-tokens", "1000", "--credit-budget", "4", "--confirm", "elicit"]
-    with redis(tmp_path) as (url, running), server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=url) as process:
+    with running_redis() as redis, server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=redis.url) as process:
         async with Tenant(process.mcp, own) as tenant, client(process, own) as asking:
             created, _ = await tenant.call("create_contact", first_name="Before")
             contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", created)[0]
             state = (await delete(asking, contact)).request_state
             assert status(process, "/readyz")[0] == 200
-            running.send_signal(signal.SIGKILL)
-            running.wait()
+            redis.popen.kill()
+            redis.popen.wait()
             code, reason = status(process, "/readyz")
             assert (code, "Redis" in reason) == (503, True)
             assert status(process, "/healthz")[0] == 200
@@ -287,7 +269,7 @@ async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_cle
             refused = await delete(asking, contact, state)
             for said in (foreign[0], refused.content[0].text, await spend(tenant, 0)):
                 assert said.startswith("SHARED_STATE_UNAVAILABLE")
-                assert url not in said
+                assert redis.url not in said
             assert len(control(api, "requests")["requests"]) == before
 
 

@@ -168,4 +168,4 @@ def serve(app: App, options: HttpOptions) -> None:
         lifespan="on",
         timeout_graceful_shutdown=options.drain_seconds,
     )
-    DrainingServer(config, operations, options.drain_delay_seconds).run()
+    DrainingServer(config, operations, options.drain_delay_seconds, app.subscriptions.close).run()
