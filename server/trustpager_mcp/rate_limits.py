@@ -95,12 +95,12 @@ class RateLimits:
         if response.status == 429:
             tenant.limit = max(1, min(tenant.limit, tenant.active) // 2)
             self._hold_back(tenant, now, retry_after(response))
-            self._tell_of(name, tenant, now)
+            self._tell_of(name, tenant)
         elif response.status < 400:
             tenant.limit = min(tenant.ceiling, tenant.limit + 1)
             if (reset := exhausted(response)) is not None:
                 self._hold_back(tenant, now, reset)
-                self._tell_of(name, tenant, now)
+                self._tell_of(name, tenant)
 
     def heard(self, name: str, seconds: float, limit: int) -> None:
         """Take over what another replica learnt about a credential: seconds to wait, and how many may go at once."""
@@ -108,9 +108,14 @@ class RateLimits:
         tenant.limit = min(tenant.limit, max(limit, 1))
         self._hold_back(tenant, time.monotonic(), seconds)
 
-    def _tell_of(self, name: str, tenant: _Tenant, now: float) -> None:
+    def waits(self, name: str) -> float:
+        """Seconds for which the credential's next request is held back."""
+        tenant = self._tenants.get(name)
+        return 0.0 if tenant is None else max(tenant.paused_until - time.monotonic(), 0.0)
+
+    def _tell_of(self, name: str, tenant: _Tenant) -> None:
         if self._tell is not None:
-            self._tell(name, max(tenant.paused_until - now, 0.0), tenant.limit)
+            self._tell(name, self.waits(name), tenant.limit)
 
     @property
     def _any_waiting(self) -> bool:

@@ -46,6 +46,8 @@ class Subscriptions:
         self._open[whose] += 1
         looking = asyncio.create_task(self._keep_looking())
         try:
+            # What the credential may do now is what changes are seen against.
+            await self._look()
             return await self._handler(ctx, params)
         finally:
             looking.cancel()

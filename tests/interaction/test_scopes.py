@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -61,7 +62,7 @@ async def found(connected: Client) -> str:
 @asynccontextmanager
 async def client(process: Process, whose: str) -> AsyncIterator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+        httpx2.AsyncClient(headers={"x-api-key": whose}, timeout=60) as http,
         Client(streamable_http_client(process.mcp, http_client=http)) as made,
     ):
         yield made
@@ -180,4 +181,4 @@ async def test_open_subscriptions_do_not_keep_a_server_from_ending(api: Process)
         async with client(process, key(api)) as connected, connected.listen(tools_list_changed=True) as heard:
             process.popen.terminate()
             assert [event async for event in heard] == []
-            assert await anyio.to_thread.run_sync(process.end) == 0
+            assert await anyio.to_thread.run_sync(process.end) == -signal.SIGTERM
