@@ -1,6 +1,6 @@
 """The plainest proxy: each request goes to the next server, whoever sent it, and its answer comes back as it comes.
 
-    python tests/round_robin.py PORT SERVER_PORT SERVER_PORT ...
+python tests/round_robin.py PORT SERVER_PORT SERVER_PORT ...
 """
 
 from __future__ import annotations

@@ -8,11 +8,19 @@ from tests.ways import WAYS, Serve, Servers, serving
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that uses `serve` runs in every way, or in those of its mark `only(*ways, because=...)`."""
+    """A test that uses `serve` runs in every way."""
     if "serve" in metafunc.fixturenames:
-        mark = metafunc.definition.get_closest_marker("only")
-        assert mark is None or mark.kwargs["because"], "say why"
-        metafunc.parametrize("way", mark.args if mark else WAYS)
+        metafunc.parametrize("way", WAYS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test, or one of its parameters, that is marked `only(*ways, because=...)` runs in those."""
+    items[:] = [i for i in items if all(_way(i) in m.args and m.kwargs["because"] for m in i.iter_markers("only"))]
+
+
+def _way(item: pytest.Item) -> str:
+    assert isinstance(item, pytest.Function)
+    return str(item.callspec.params["way"])
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +30,12 @@ def servers() -> Iterator[Servers]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def fresh(servers: Servers) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _fresh(servers: Servers) -> None:
     servers.fresh()
 
 
 @pytest.fixture
-def serve(way: str, servers: Servers, fresh: None) -> Serve:
+def serve(way: str, servers: Servers) -> Serve:
     """`async with serve("--sandbox") as agent:` serves with these options in the test's way, and connects."""
     return serving(way, servers)
