@@ -53,6 +53,8 @@ class FaultyUpstream:
     """Answers of the coming requests that have no fault; then the usual one."""
     always: Fault | None = None
     certificate: ssl.SSLContext | None = None
+    port: int = 0
+    """Where to listen; 0 takes any free port."""
     requests: list[Seen] = field(default_factory=list)
     effects: Counter[str] = field(default_factory=Counter)
     open_connections: int = 0
@@ -64,7 +66,7 @@ class FaultyUpstream:
 
     async def __aenter__(self) -> Self:
         self.arrived = asyncio.Condition()
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=self.certificate)
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, ssl=self.certificate)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+import pytest
 
 COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
 ACCEPT = {"accept": "application/json, text/event-stream"}
@@ -72,6 +75,26 @@ def sandbox_api() -> Iterator[Process]:
     port = free_port()
     with started([COMMAND, "sandbox", "--port", str(port)], port, "/__sandbox/clock") as process:
         yield process
+
+
+@contextmanager
+def running_redis() -> Iterator[Process]:
+    """A Redis that keeps nothing on disk. Skips the test where none is installed."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen([*words, "--dir", folder], stdout=subprocess.PIPE, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            while "Ready to accept connections" not in (line := process.stdout.readline()):
+                assert line, "Redis ended at its start"
+            yield Process(f"redis://127.0.0.1:{port}/0", process)
+        finally:
+            process.kill()
 
 
 def base_url(api: Process) -> str:

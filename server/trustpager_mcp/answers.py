@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from .definitions import Tool
@@ -22,6 +23,22 @@ _HELPFUL_STATUSES = {
     413: "Send less at once: fewer or smaller items.",
     422: "Correct the arguments and call again; nothing was changed.",
 }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered, understood: `payload` is JSON, text, a Download, or None. `attempts` requests were made.
+
+    `note` stands above what the agent reads of it, `footer` (what it cost) below.
+    """
+
+    payload: Any
+    status: int = 200
+    attempts: int = 1
+    note: str = ""
+    footer: str = ""
+    credits: float | None = 0.0
+    request_id: str | None = None
 
 
 def classify(tool: Tool, response: Response) -> Any:

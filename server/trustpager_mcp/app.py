@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 import anyio
 import mcp_types as types
@@ -26,7 +28,9 @@ from .elicitation import ClientCaller, input_required
 from .errors import ConfigurationError, ToolError, UnreachableError
 from .gate import Gate
 from .meta_tools import MetaTools
+from .news import News
 from .profiles import Selection, directly_listed, parse_selection, with_meta_tools
+from .rate_limits import RateLimits
 from .registry import Narrowing, Policy, Registry, check_policy, narrowed
 from .repeats import Repeats
 from .request_builder import Request
@@ -37,7 +41,9 @@ from .search import Misses, SearchIndex
 from .settings import SANDBOX_BASE_URL, SANDBOX_KEY, SANDBOX_PORTAL_TOKEN, Settings
 from .shaping import Limits
 from .shaping.dates import zone_named
+from .shared_repeats import SharedRepeats
 from .shared_state import SharedState
+from .subscriptions import Subscriptions
 from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
 
@@ -47,6 +53,8 @@ if TYPE_CHECKING:
 _MAX_SESSIONS = 256
 _MAX_INDEXES = 32
 _SCOPES_TIMEOUT = 10.0
+_ASKED_AGAIN = 10.0
+"""Seconds after a refusal in which another one does not make the API be asked for the scopes once more."""
 _MORE_ATTEMPTS = 2
 _ABOUT = "TrustPager is a CRM: contacts, companies, opportunities (also called deals) in pipelines, activities, tasks and more. "
 _FINDING = "Most tools are found with find_tools and run with call_read, call_write or call_irreversible. "
@@ -66,6 +74,14 @@ class Session:
     """What one credential sees and can do."""
 
     def __init__(self, app: App, credential: Credential, policy: Policy) -> None:
+        self._app = app
+        self.credential = credential
+        self.fresh_until = float("inf")
+        """When the scopes have to be asked for again, by the monotonic clock."""
+        self.asked_in_vain = float("-inf")
+        """When a refusal last made the API be asked for the scopes, and they were still the same."""
+        self.replaced = False
+        """Another session has taken its place: what the credential may do has changed."""
         self.registry = Registry(app.catalog, policy)
         self.dispatcher = Dispatcher(
             self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation
@@ -101,8 +117,17 @@ class Session:
     ) -> Result:
         """Run any tool by name, meta tools included; failures are Results. `options` are call options, beside the arguments.
 
-        Raises AnswerNeeded where a person has to be asked in another request.
+        A refusal for want of a scope has the API asked for the scopes again, and counts only if they still lack it. Raises
+        AnswerNeeded where a person has to be asked in another request.
         """
+        result = await self._call(name, arguments, caller, options)
+        if result.is_error and (result.status == 403 or result.code == "MISSING_SCOPE"):
+            now = await self._app.asked_again(self)
+            if now is not self and result.status is None:
+                return await now.call(name, arguments, caller, options=options)
+        return result
+
+    async def _call(self, name: str, arguments: dict[str, Any], caller: Caller, options: dict[str, Any] | None) -> Result:
         if name == meta_tools.READ_RESULT or (self._meta.knows(name) and self.has_meta_tools):
             try:
                 await self.dispatcher.fetch_result(str(arguments.get("handle", "")))
@@ -131,7 +156,9 @@ class App:
         self.base_url = SANDBOX_BASE_URL if settings.sandbox else settings.base_url
         self.credential = _configured_credential(settings)
         self.shared = SharedState(settings.redis) if settings.redis else None
-        self.repeats = Repeats(claims=self.shared)
+        self.repeats = Repeats(shared=SharedRepeats(self.shared) if self.shared else None)
+        self.news = News(self.shared) if self.shared else None
+        self.subscriptions = Subscriptions(lambda: self.caller.fingerprint, self.session, settings.scopes_ttl)
         self.presentation = configured_presentation(settings, self.shared)
         self.safeguards = Safeguards(
             Gate(settings.confirm, settings.confirm_secret, claim=self.shared.claim if self.shared else None),
@@ -148,7 +175,10 @@ class App:
         self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
         self._indexes: OrderedDict[frozenset[str], SearchIndex] = OrderedDict()
-        self._lock = anyio.Lock()
+        self._locks: WeakValueDictionary[tuple[Credential, Narrowing], anyio.Lock] = WeakValueDictionary()
+        if self.news is not None:
+            self.news.hear("scopes", lambda note: self._forget_sessions(note["whose"]))
+            self.news.hear("rate", lambda note: self.sender.limits.heard(note["whose"], note["seconds"], note["limit"]))
 
     def _configured_policy(self) -> Policy:
         settings = self.settings
@@ -191,7 +221,8 @@ class App:
     def sender(self) -> Sender:
         """What every session sends through: limits and circuit breakers are shared, each credential has its own share."""
         if self._sender is None:
-            self._sender = Sender(self.upstream, patience=self._patience)
+            limits = RateLimits(tell=self._tell_rate if self.news else None)
+            self._sender = Sender(self.upstream, patience=self._patience, limits=limits)
         return self._sender
 
     @property
@@ -204,26 +235,70 @@ class App:
         credential = credential or self.caller
         bounds = current_narrowing.get()
         key = (credential, bounds)
-        if (known := self._sessions.get(key)) is not None:
+        known = self._sessions.get(key)
+        if known is not None and known.fresh_until > time.monotonic():
             self._sessions.move_to_end(key)
             return known
-        async with self._lock:
-            if (known := self._sessions.get(key)) is not None:
+        if self.news is not None:
+            self.news.listen()
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = anyio.Lock()
+        async with lock:
+            known = self._sessions.get(key)
+            if known is not None and known.fresh_until > time.monotonic():
                 return known
-            policy = replace(narrowed(self._policy, bounds), tokens=credential.tokens)
-            if policy.scopes is None:
-                scopes, because = await self._discover_scopes(credential)
-                policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
-                if because and credential.api_key:
-                    import logging
+            return await self._opened(credential, bounds, known)
 
-                    logging.getLogger(__name__).warning("key %s: writes wait. %s", credential.fingerprint, because)
-            session = Session(self, credential, policy)
-            if policy.scopes is not None or not credential.api_key:
-                self._sessions[key] = session
-                while len(self._sessions) > _MAX_SESSIONS:
-                    self._sessions.popitem(last=False)
+    async def asked_again(self, session: Session, *, at_once: bool = False) -> Session:
+        """The session with the scopes asked for anew: the same one where nothing changed.
+
+        They are not asked for if that was in vain seconds ago, but with `at_once`.
+        """
+        recently = time.monotonic() - session.asked_in_vain < min(_ASKED_AGAIN, self.settings.scopes_ttl)
+        if self._policy.scopes is not None or (recently and not at_once):
             return session
+        session.fresh_until = 0.0
+        now = await self.session(session.credential)
+        now.asked_in_vain = time.monotonic() if now is session else float("-inf")
+        return now
+
+    async def _opened(self, credential: Credential, bounds: Narrowing, known: Session | None) -> Session:
+        """A session with the scopes of now; the known one where they are the same, or cannot be read."""
+        policy = replace(narrowed(self._policy, bounds), tokens=credential.tokens)
+        fresh_until = float("inf")
+        if policy.scopes is None:
+            scopes, because = await self._discover_scopes(credential)
+            fresh_until = time.monotonic() + (_ASKED_AGAIN if because else self.settings.scopes_ttl)
+            policy = replace(policy, scopes=scopes, scopes_unknown_because=because)
+            if because and credential.api_key:
+                import logging
+
+                logging.getLogger(__name__).warning("key %s: scopes not read. %s", credential.fingerprint, because)
+        if known is not None and (policy.scopes is None or policy.scopes == known.registry.policy.scopes):
+            known.fresh_until = fresh_until
+            return known
+        session = Session(self, credential, policy)
+        session.fresh_until = fresh_until
+        if known is not None:
+            self._forget_sessions(credential.fingerprint)
+            if self.news is not None:
+                self.news.tell("scopes", whose=credential.fingerprint)
+        if policy.scopes is not None or not credential.api_key:
+            self._sessions[credential, bounds] = session
+            while len(self._sessions) > _MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        return session
+
+    def _forget_sessions(self, whose: str) -> None:
+        """The scopes of a credential have changed: open its sessions anew, and tell those who listen."""
+        for key in [k for k in self._sessions if k[0].fingerprint == whose]:
+            self._sessions.pop(key).replaced = True
+        self.subscriptions.changed(whose)
+
+    def _tell_rate(self, whose: str, seconds: float, limit: int) -> None:
+        if self.news is not None:
+            self.news.tell("rate", whose=whose, seconds=seconds, limit=limit)
 
     def search_of(self, registry: Registry) -> SearchIndex:
         """The search over what a registry shows: one for all who see the same, since it takes 10 MB and half a second."""
@@ -279,6 +354,8 @@ class App:
         if self._sandbox is not None and self.settings.db:
             self._sandbox.state.workspace.store.close()
             self._sandbox = None
+        if self.news is not None:
+            await self.news.aclose()
         if self.shared is not None:
             await self.shared.aclose()
 
@@ -341,6 +418,9 @@ def build_server(app: App) -> Server[Any]:
             result = await session.call(params.name, params.arguments or {}, ClientCaller(ctx, params))
         except AnswerNeeded as needed:
             return input_required(needed.question)
+        if session.replaced:
+            # Heard by clients of the older eras over stdio; the others listen.
+            await ctx.session.send_tool_list_changed()
         # A plain dict: the SDK checks it against the protocol all the same, and two models less are made and taken apart.
         links = [link.model_dump(mode="json", by_alias=True, exclude_none=True) for link in result_resources.links(result.data)]
         content = [{"type": "text", "text": _sayable(result.text)}, *links]
@@ -372,6 +452,7 @@ def build_server(app: App) -> Server[Any]:
         on_list_tools=on_list,
         on_call_tool=cast(Any, on_call),
         get_tool_input_schema=schema_of,
+        on_subscriptions_listen=app.subscriptions.listen,
         **context_handlers(app),
     )
     server.middleware.append(guard)

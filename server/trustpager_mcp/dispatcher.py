@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from .answers import classify
+from .answers import Answer, classify
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
@@ -28,7 +28,7 @@ from .polling import wait_for as poll
 from .preview import preview
 from .readers import Readers
 from .registry import Registry
-from .repeats import Flight, Outcome, Repeats, identity
+from .repeats import Flight, Outcome, Repeats, answer_again, identity, still_in_doubt
 from .request_builder import DEFAULT_BASE_URL, Request, build
 from .results import Presentation, ReadRequest, read
 from .retries import Delivery, Sender
@@ -47,7 +47,7 @@ EXECUTORS: dict[Effect, str] = {"read": "call_read", "write": "call_write", "irr
 class Result:
     """What a call gives: text for the agent, the parsed answer for code, and whether it failed.
 
-    `uncertain`: it failed, and a change may have been made all the same.
+    `uncertain`: it failed, and a change may have been made all the same. `status`: that of the API's error, if it gave one.
     """
 
     text: str
@@ -55,22 +55,7 @@ class Result:
     is_error: bool = False
     code: str | None = None
     uncertain: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the API answered, understood: `payload` is JSON, text, a Download, or None. `attempts` requests were made.
-
-    `note` stands above what the agent reads of it, `footer` (what it cost) below.
-    """
-
-    payload: Any
-    status: int = 200
-    attempts: int = 1
-    note: str = ""
-    footer: str = ""
-    credits: float | None = 0.0
-    request_id: str | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -174,8 +159,8 @@ class Dispatcher:
             record.credits, record.request_id = answer.credits, answer.request_id
             record.outcome = "done"
             result = await self._result(call, answer)
-            if key and self._repeats.taken(key):
-                await self._repeats.release(key)
+            if key and (flight := self._repeats.taken(key)) is not None and flight.shared is not None:
+                await flight.shared.taken()
             return result
 
     def _will_join(self, key: str, options: CallOptions) -> bool:
@@ -203,15 +188,16 @@ class Dispatcher:
             idempotency_key, anew = earlier.idempotency_key, True
         call.record.joined = earlier is not None and not anew
 
-        async def send(callers: Caller) -> Answer:
-            if not await self._repeats.claim(key) and not anew:
-                raise self._under_way_elsewhere(call)
-            try:
-                return await self._write(self._delivery(call, callers, idempotency_key), call)
-            except ToolError as error:
-                if not error.uncertain:
-                    await self._repeats.release(key)
-                raise
+        async def send(flight: Flight) -> Answer:
+            def write(key_to_send: str | None) -> Awaitable[Answer]:
+                return self._write(self._delivery(call, flight.callers, key_to_send), call)
+
+            if self._repeats.shared is None:
+                return await write(flight.idempotency_key)
+            advice = self._readers.advice(tool, call.arguments)
+            answer, elsewhere = await self._repeats.shared.once(key, flight, write, tool.name, advice, anew=anew)
+            call.record.joined = call.record.joined or elsewhere
+            return answer
 
         outcome = await self._repeats.once(key, send, call.caller, anew=anew, idempotency_key=idempotency_key)
         return joined(tool, outcome)
@@ -258,23 +244,9 @@ class Dispatcher:
         finally:
             call.record.upstream_ms += (time.perf_counter() - started) * 1000
 
-    def _under_way_elsewhere(self, call: Prepared) -> NotAllowedError:
-        return NotAllowedError(
-            f"{call.tool.name}: this same call was sent through another server of this service minutes ago at most, and is under "
-            "way, or its answer was never taken. Nothing was sent now.",
-            code="UNDER_WAY_ELSEWHERE",
-            hint=self._readers.advice(call.tool, call.arguments),
-        )
-
     def _still_in_doubt(self, call: Prepared, earlier: Flight) -> UpstreamError:
         why = earlier.error.message if earlier.error else ""
-        return UpstreamError(
-            f"{call.tool.name}: this same call was sent {earlier.age():.0f} s ago and nobody knows whether it took effect "
-            f"({why}). Nothing was sent now.",
-            code="STILL_UNCERTAIN",
-            hint=self._readers.advice(call.tool, call.arguments),
-            uncertain=True,
-        )
+        return still_in_doubt(call.tool.name, earlier.age(), why, self._readers.advice(call.tool, call.arguments))
 
     def _reading(self, reader: Tool, where: dict[str, Any], call: Prepared) -> Prepared:
         """A read of our own beside a call: to wait for its end, or to name its record."""
@@ -380,19 +352,13 @@ def check_options(tool: Tool, options: CallOptions) -> None:
 def joined(tool: Tool, outcome: Outcome) -> Answer:
     """The answer, with a note when it is that of a call which was already there."""
     answer: Answer = outcome.value
-    if outcome.joined is None:
-        return answer
-    note = (
-        f"The same {tool.name} call was sent {outcome.joined.age():.0f} s ago: this is its answer, nothing was sent twice. "
-        "again=true sends it anew."
-    )
-    return replace(answer, note=note, footer="", credits=0.0)
+    return answer if outcome.joined is None else answer_again(answer, tool.name, outcome.joined.age())
 
 
 def failure(error: ToolError) -> Result:
     """The result that tells an agent of an error."""
     data = {"code": error.code, "details": error.details}
-    return Result(shape_error(error), data, is_error=True, code=error.code, uncertain=error.uncertain)
+    return Result(shape_error(error), data, True, error.code, error.uncertain, error.status)
 
 
 def wrong_executor(tool: Tool, used: Effect) -> NotAllowedError:

@@ -1,7 +1,7 @@
 """How many requests may be under way: per credential, fair between credentials, and less after the API said "too many".
 
 A credential that gets a 429 waits as long as the API says, when that is short, and fewer of its calls go at once, at least
-one, so that a call can still find out. Each success after that lets one more go.
+one, so that a call can still find out. Each success after that lets one more go. What one replica learns so, it tells the others.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import email.utils
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .errors import UnreachableError
@@ -19,6 +20,9 @@ LONGEST_WAIT = 10.0
 """Seconds that a call waits because the API asked for it; what is longer is told to the agent instead."""
 _TOTAL = 96
 _PER_TENANT = 32
+
+
+Tell = Callable[[str, float, int], None]
 
 
 @dataclass
@@ -40,9 +44,13 @@ class _Tenant:
 
 
 class RateLimits:
-    """Slots for requests. `total` in all, `per_tenant` for one credential."""
+    """Slots for requests. `total` in all, `per_tenant` for one credential.
 
-    def __init__(self, total: int = _TOTAL, per_tenant: int = _PER_TENANT) -> None:
+    `tell` hears what the API said about a credential: its name, the seconds to wait, and how many may go at once.
+    """
+
+    def __init__(self, total: int = _TOTAL, per_tenant: int = _PER_TENANT, tell: Tell | None = None) -> None:
+        self._tell = tell
         self._free = total
         self._per_tenant = per_tenant
         self._tenants: dict[str, _Tenant] = {}
@@ -87,10 +95,27 @@ class RateLimits:
         if response.status == 429:
             tenant.limit = max(1, min(tenant.limit, tenant.active) // 2)
             self._hold_back(tenant, now, retry_after(response))
+            self._tell_of(name, tenant)
         elif response.status < 400:
             tenant.limit = min(tenant.ceiling, tenant.limit + 1)
             if (reset := exhausted(response)) is not None:
                 self._hold_back(tenant, now, reset)
+                self._tell_of(name, tenant)
+
+    def heard(self, name: str, seconds: float, limit: int) -> None:
+        """Take over what another replica learnt about a credential: seconds to wait, and how many may go at once."""
+        tenant = self._tenants.get(name) or self._tenants.setdefault(name, _Tenant(self._per_tenant, self._per_tenant))
+        tenant.limit = min(tenant.limit, max(limit, 1))
+        self._hold_back(tenant, time.monotonic(), seconds)
+
+    def waits(self, name: str) -> float:
+        """Seconds for which the credential's next request is held back."""
+        tenant = self._tenants.get(name)
+        return 0.0 if tenant is None else max(tenant.paused_until - time.monotonic(), 0.0)
+
+    def _tell_of(self, name: str, tenant: _Tenant) -> None:
+        if self._tell is not None:
+            self._tell(name, self.waits(name), tenant.limit)
 
     @property
     def _any_waiting(self) -> bool:

@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from .answers import Answer
 from .callers import Caller, Callers
-from .errors import ToolError
+from .errors import ToolError, UpstreamError
 
-_REMEMBERED = 120.0
-_CLIENTS_GIVE_UP = 55.0
+if TYPE_CHECKING:
+    from .shared_repeats import SharedFlight, SharedRepeats
+
+REMEMBERED = 120.0
+CLIENTS_GIVE_UP = 55.0
 """Seconds after which a client may have stopped waiting without saying so."""
 _MOST = 2_000
-_CLAIMED = 300.0
-"""Seconds after which a write of another replica is over, whatever became of that replica."""
-Send = Callable[[Caller], Awaitable[Any]]
+Send = Callable[["Flight"], Awaitable[Any]]
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Flight:
     error: ToolError | None = None
     ended: float | None = None
     taken: bool = False
+    shared: SharedFlight | None = None
+    """The same flight as other replicas see it, where there are any."""
 
     @property
     def in_doubt(self) -> bool:
@@ -69,20 +72,12 @@ def identity(credential: str, tool: str, arguments: dict[str, Any], idempotency_
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Claims(Protocol):
-    """What replicas share: `claim` is true for the first who asks for a name. Both raise ToolError when nobody can tell."""
-
-    async def claim(self, key: str, seconds: float) -> bool: ...
-
-    async def forget(self, key: str) -> None: ...
-
-
 class Repeats:
-    """The writes under way and those just ended, of all credentials. With `claims`, replicas know of each other's."""
+    """The writes under way and those just ended, of all credentials. With `shared`, replicas know of each other's."""
 
-    def __init__(self, remembered: float = _REMEMBERED, claims: Claims | None = None) -> None:
+    def __init__(self, remembered: float = REMEMBERED, shared: SharedRepeats | None = None) -> None:
         self._remembered = remembered
-        self._claims = claims
+        self.shared = shared
         self._flights: OrderedDict[str, Flight] = OrderedDict()
 
     def find(self, key: str) -> Flight | None:
@@ -107,33 +102,13 @@ class Repeats:
         flight = known or self._start(key, send, idempotency_key)
         return Outcome(await self._wait(flight, caller), known)
 
-    async def claim(self, key: str) -> bool:
-        """Whether no other replica has the same write under way. True while nobody can tell: a write is not lost for that."""
-        if self._claims is None:
-            return True
-        try:
-            return await self._claims.claim(f"write:{key}", _CLAIMED)
-        except ToolError as error:
-            logging.getLogger(__name__).warning("repeats at other servers are not seen: %s", error.message)
-            return True
-
-    async def release(self, key: str) -> None:
-        """The write is over and nothing is open: other replicas may take it anew."""
-        if self._claims is None:
-            return
-        try:
-            await self._claims.forget(f"write:{key}")
-        except ToolError as error:
-            logging.getLogger(__name__).warning("a write that is over stays claimed: %s", error.message)
-
-    def taken(self, outcome_of: str) -> bool:
-        """The caller has the answer: the same call again is meant as another one. Whether that is so from now on."""
-        flight = self._flights.get(outcome_of)
-        if flight is not None and flight.ended is not None and flight.error is None and flight.age() < _CLIENTS_GIVE_UP:
+    def taken(self, key: str) -> Flight | None:
+        """The caller has the answer: the same call again is meant as another one. The flight, if that is so from now on."""
+        flight = self._flights.get(key)
+        if flight is not None and flight.ended is not None and flight.error is None and flight.age() < CLIENTS_GIVE_UP:
             flight.taken = True
-            del self._flights[outcome_of]
-            return True
-        return False
+            return self._flights.pop(key)
+        return None
 
     def _start(self, key: str, send: Send, idempotency_key: str | None) -> Flight:
         self._forget_old()
@@ -144,7 +119,7 @@ class Repeats:
 
     async def _fly(self, key: str, flight: Flight, send: Send) -> Any:
         try:
-            flight.result = await send(flight.callers)
+            flight.result = await send(flight)
             return flight.result
         except ToolError as error:
             flight.error = error
@@ -184,3 +159,19 @@ def _heard(task: asyncio.Task[Any]) -> None:
     """Nobody waits for a cancelled write's error: it is kept in its flight."""
     if not task.cancelled():
         task.exception()
+
+
+def answer_again(answer: Answer, tool: str, age: float) -> Answer:
+    """The answer of a write that was sent `age` seconds ago, for somebody who asked for the same one; it costs nothing more."""
+    note = f"The same {tool} call was sent {age:.0f} s ago: this is its answer, nothing was sent twice. again=true sends it anew."
+    return replace(answer, note=note, footer="", credits=0.0)
+
+
+def still_in_doubt(tool: str, age: float, why: str, advice: str) -> UpstreamError:
+    """What a repeat is told while nobody knows what became of the first call."""
+    return UpstreamError(
+        f"{tool}: this same call was sent {age:.0f} s ago and nobody knows whether it took effect ({why}). Nothing was sent now.",
+        code="STILL_UNCERTAIN",
+        hint=advice,
+        uncertain=True,
+    )

@@ -82,7 +82,7 @@ class Sender:
     ) -> None:
         self.patience = patience or Patience()
         self._upstream = upstream
-        self._limits = limits or RateLimits()
+        self.limits = limits or RateLimits()
         self._breaker = breaker or CircuitBreaker()
 
     async def send(self, delivery: Delivery) -> Response:
@@ -126,7 +126,7 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery, seconds: float) -> Response:
         host = delivery.request.host
-        await self._limits.acquire(delivery.tenant, seconds)
+        await self.limits.acquire(delivery.tenant, seconds)
         try:
             self._breaker.check(host)
             delivery.attempts += 1
@@ -138,7 +138,7 @@ class Sender:
                 self._breaker.failed(host)
             else:
                 self._breaker.answered(host)
-            self._limits.learn(delivery.tenant, response)
+            self.limits.learn(delivery.tenant, response)
             return response
         except ToolError as error:
             if error.code != "CIRCUIT_OPEN":
@@ -147,7 +147,7 @@ class Sender:
                 self._breaker.failed(host)
             raise
         finally:
-            self._limits.release(delivery.tenant)
+            self.limits.release(delivery.tenant)
 
     @staticmethod
     def _again_after_error(delivery: Delivery, error: BaseException) -> bool:

@@ -18,7 +18,8 @@ SANDBOX_PORTAL_TOKEN = "sandbox-portal-session"
 
 @dataclass(frozen=True)
 class Settings:
-    """`scopes`: None asks the API, `("all",)` takes every scope as given.
+    """`scopes`: None asks the API, `("all",)` takes every scope as given. `scopes_ttl`: seconds after which the API is asked
+    again.
 
     `timeout` in seconds per request; a call with its retries may take 1.8 times that.
     `result_tokens` and `result_characters` bound one result. `timezone` is the IANA zone that moments are shown in (None:
@@ -38,6 +39,7 @@ class Settings:
     db: str | None = None
     tools: str = "core"
     scopes: tuple[str, ...] | None = None
+    scopes_ttl: float = 300.0
     read_only: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
@@ -66,6 +68,8 @@ class Settings:
             raise ConfigurationError("a file for the workspace (--db) is the sandbox's; add --sandbox or leave it out")
         if not self.timeout > 0:
             raise ConfigurationError(f"the timeout is {self.timeout:g} s; give a positive number of seconds")
+        if not 0 <= self.scopes_ttl < 1e6:
+            raise ConfigurationError(f"scopes are remembered for {self.scopes_ttl:g} s; give 0 or a positive number of seconds")
         if self.result_tokens < 1_000 or self.result_characters < 4_000:
             raise ConfigurationError(
                 f"a result of {self.result_tokens} tokens and {self.result_characters} characters is too small to say anything: "

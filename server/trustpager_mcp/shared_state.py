@@ -6,12 +6,14 @@ be known is refused with an error that says so, everything else goes on with wha
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from .errors import ConfigurationError, ToolError
 
 _SECONDS = 2.0
 """The longest that a call waits for Redis."""
+_LISTEN = 30.0
 _PREFIX = "trustpager-mcp:"
 
 
@@ -22,6 +24,12 @@ if amount > 0 and sum + amount > tonumber(ARGV[2]) + 1e-9 then return {0, tostri
 sum = math.max(sum + amount, 0)
 redis.call('SET', KEYS[1], tostring(sum), 'PX', ARGV[3])
 return {1, tostring(sum)}
+"""
+
+_HOLD = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
@@ -64,9 +72,16 @@ class SharedState:
         (taken,) = await self._ask("claim", lambda p: p.set(_PREFIX + key, b"1", px=max(int(seconds * 1000), 1), nx=True))
         return bool(taken)
 
-    async def forget(self, key: str) -> None:
-        """Let a value or a claim go before its time."""
-        await self._ask("forget", lambda p: p.delete(_PREFIX + key))
+    async def take(self, key: str, value: bytes, seconds: float, *, anew: bool = False) -> tuple[bytes, float]:
+        """Put a value where there is none (`anew`: in any case): the value that holds now, and the seconds that it still has."""
+        name, life = _PREFIX + key, max(int(seconds * 1000), 1)
+        _, held, left = await self._ask("take", lambda p: p.set(name, value, px=life, nx=not anew).get(name).pttl(name))
+        return (value, seconds) if held is None else (held, left / 1000)
+
+    async def hold(self, key: str, value: bytes, seconds: float) -> bool:
+        """While the key has this value, let it live for so many seconds from now on, or end it with 0. Whether it had it."""
+        (held,) = await self._ask("hold", lambda p: p.eval(_HOLD, 1, _PREFIX + key, value, int(seconds * 1000)))
+        return bool(held)
 
     async def add(self, key: str, amount: float, limit: float, seconds: float) -> tuple[bool, float]:
         """Add to a sum unless that would lift it above a limit, in one step for all replicas: whether it was, and the sum now.
@@ -76,6 +91,23 @@ class SharedState:
         words = (repr(amount), repr(limit), int(seconds * 1000))
         ((added, total),) = await self._ask("add", lambda p: p.eval(_ADD, 1, _PREFIX + key, *words))
         return bool(added), float(total)
+
+    async def publish(self, channel: str, content: bytes) -> None:
+        """Say something to everyone who hears the channel now."""
+        await self._ask("publish", lambda p: p.publish(_PREFIX + channel, content))
+
+    async def messages(self, channel: str) -> AsyncIterator[bytes]:
+        """What is said on a channel from now on. Raises SharedStateUnavailableError when Redis goes away."""
+        from redis.exceptions import RedisError
+
+        try:
+            async with self._client.pubsub(ignore_subscribe_messages=True) as heard:
+                await heard.subscribe(_PREFIX + channel)
+                while True:
+                    if (message := await heard.get_message(timeout=_LISTEN)) is not None:
+                        yield message["data"]
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable("listen", error) from None
 
     async def why_not_ready(self) -> str:
         """Empty while Redis answers, else what is wrong, without its address."""
@@ -98,7 +130,11 @@ class SharedState:
                 answers: list[Any] = await pipeline.execute()
                 return answers
         except (RedisError, OSError, TimeoutError) as error:
-            raise SharedStateUnavailableError(
-                f"the server's shared state could not be asked ({what}: {type(error).__name__}).",
-                hint="Try again in a moment; if it stays, tell the user that the operator's Redis is away.",
-            ) from None
+            raise _unavailable(what, error) from None
+
+
+def _unavailable(what: str, error: Exception) -> SharedStateUnavailableError:
+    return SharedStateUnavailableError(
+        f"the server's shared state could not be asked ({what}: {type(error).__name__}).",
+        hint="Try again in a moment; if it stays, tell the user that the operator's Redis is away.",
+    )

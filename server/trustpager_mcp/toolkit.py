@@ -69,6 +69,10 @@ class Toolkit:
         """
         return await (await self._session(api_key)).call(name, arguments or {}, caller)
 
+    async def refresh_scopes(self, *, api_key: str | None = None) -> None:
+        """Ask the API now what the key may do; else it is asked every five minutes (`scopes_ttl`) and after a refusal."""
+        await self._app.asked_again(await self._session(api_key), at_once=True)
+
     def as_mcp_server(self) -> Server[Any]:
         """An MCP server over the same tools, for a transport of your own."""
         return build_server(self._app)

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -23,6 +22,7 @@ from trustpager_mcp.credentials import Credential
 from trustpager_mcp.settings import Settings
 
 catalog = default_catalog()
+Api = tuple[str, Counter[str]]
 ANSWERS: dict[str, Any] = {
     "/ai-instructions": {"data": {"instructions": "# House rules\nNever guess an id."}},
     "/schemas/triggers": {"data": [{"trigger_type": "deal_created"}, {"trigger_type": "form_submitted"}]},
@@ -32,9 +32,9 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@contextmanager
+@pytest.fixture(scope="module")
 def api() -> Iterator[tuple[str, Counter[str]]]:
-    """An API on a socket that knows ANSWERS and counts what it is asked."""
+    """An API on a socket that knows ANSWERS and counts what it is asked. Each test has a key of its own there."""
     seen: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):
@@ -123,6 +123,7 @@ async def test_a_wrong_prompt_request_says_what_is_allowed(serve: Any, name: str
             await agent.client.get_prompt(name, arguments)
 
 
+@pytest.mark.only("in-process", "stdio", because="what a profile lists is asked everywhere in test_profiles")
 async def test_a_prompt_of_a_profile_without_executors_names_the_tools_alone(serve: Any) -> None:
     async with serve("--sandbox", "--tools", "pipelines,opportunities") as agent:
         asked = await agent.client.get_prompt("pipeline_review", {})
@@ -139,15 +140,17 @@ async def test_pipelines_and_their_stages_complete_from_the_workspace(serve: Any
         assert await completed(agent, prompt("no_such"), "pipeline", "x") == []
 
 
-async def test_tags_users_and_triggers_complete_from_live_data_that_is_read_once(serve: Any) -> None:
-    with api() as (base, seen):
-        async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_x") as agent:
-            assert await completed(agent, prompt("import_list"), "tag", "ho") == ["Hot", "Photo"]
-            assert await completed(agent, prompt("plan_my_day"), "person", "mi") == ["Mia Chen", "amir@example.com"]
-            assert await completed(agent, prompt("plan_my_day"), "person", "amir") == ["amir@example.com"]
-            template = types.ResourceTemplateReference(type="ref/resource", uri="trustpager://trigger-schemas/{trigger_type}")
-            assert await completed(agent, template, "trigger_type", "form") == ["form_submitted"]
-            assert seen["/company/users"] == 1
+@pytest.mark.only("in-process", "stdio", "http", because="each replica reads for itself")
+async def test_tags_users_and_triggers_complete_from_live_data_that_is_read_once(serve: Any, api: Api) -> None:
+    base, seen = api
+    asked = seen["/company/users"]
+    async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_1") as agent:
+        assert await completed(agent, prompt("import_list"), "tag", "ho") == ["Hot", "Photo"]
+        assert await completed(agent, prompt("plan_my_day"), "person", "mi") == ["Mia Chen", "amir@example.com"]
+        assert await completed(agent, prompt("plan_my_day"), "person", "amir") == ["amir@example.com"]
+        template = types.ResourceTemplateReference(type="ref/resource", uri="trustpager://trigger-schemas/{trigger_type}")
+        assert await completed(agent, template, "trigger_type", "form") == ["form_submitted"]
+        assert seen["/company/users"] == asked + 1
 
 
 async def test_what_was_read_for_one_key_is_not_told_to_another() -> None:
@@ -161,32 +164,36 @@ async def test_what_was_read_for_one_key_is_not_told_to_another() -> None:
     await app.aclose()
 
 
-async def test_what_the_key_may_not_read_is_not_completed_and_not_asked_for(serve: Any) -> None:
-    with api() as (base, seen):
-        async with serve("--base-url", base, "--scopes", "contacts:read", TRUSTPAGER_API_KEY="tp_live_x") as agent:
-            assert await completed(agent, prompt("plan_my_day"), "person", "") == []
-            assert await completed(agent, prompt("pipeline_review"), "pipeline", "") == []
-            assert not seen["/company/users"]
+@pytest.mark.only(
+    "in-process", "stdio", because="scopes are an option here; what a key may do over HTTP is tested with the sandbox's keys"
+)
+async def test_what_the_key_may_not_read_is_not_completed_and_not_asked_for(serve: Any, api: Api) -> None:
+    base, seen = api
+    asked = seen["/company/users"]
+    async with serve("--base-url", base, "--scopes", "contacts:read", TRUSTPAGER_API_KEY="tp_live_2") as agent:
+        assert await completed(agent, prompt("plan_my_day"), "person", "") == []
+        assert await completed(agent, prompt("pipeline_review"), "pipeline", "") == []
+        assert seen["/company/users"] == asked
 
 
-async def test_an_api_that_fails_completes_nothing_and_breaks_nothing(serve: Any) -> None:
-    with api() as (base, _):
-        async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_x") as agent:
-            assert await completed(agent, prompt("pipeline_review"), "pipeline", "") == []
-            assert (await agent.client.list_prompts()).prompts
+async def test_an_api_that_fails_completes_nothing_and_breaks_nothing(serve: Any, api: Api) -> None:
+    base, _ = api
+    async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_3") as agent:
+        assert await completed(agent, prompt("pipeline_review"), "pipeline", "") == []
+        assert (await agent.client.list_prompts()).prompts
 
 
-async def test_instructions_and_trigger_schemas_are_read_live(serve: Any) -> None:
-    with api() as (base, _):
-        async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_x") as agent:
-            uris = [r.uri for r in (await agent.client.list_resources()).resources]
-            assert uris[:3] == ["trustpager://ai-instructions", "trustpager://trigger-schemas", "trustpager://toolsets"]
-            rules = (await agent.client.read_resource(uris[0])).contents[0]
-            assert (rules.text, rules.mime_type) == ("# House rules\nNever guess an id.", "text/markdown")
-            one = (await agent.client.read_resource("trustpager://trigger-schemas/form_submitted")).contents[0]
-            assert json.loads(one.text)["available_variables"] == ["{{trigger.form}}"]
-            with pytest.raises(MCPError, match="NOT_FOUND"):
-                await agent.client.read_resource("trustpager://trigger-schemas/nothing")
+async def test_instructions_and_trigger_schemas_are_read_live(serve: Any, api: Api) -> None:
+    base, _ = api
+    async with serve("--base-url", base, "--scopes", "all", TRUSTPAGER_API_KEY="tp_live_4") as agent:
+        uris = [r.uri for r in (await agent.client.list_resources()).resources]
+        assert uris[:3] == ["trustpager://ai-instructions", "trustpager://trigger-schemas", "trustpager://toolsets"]
+        rules = (await agent.client.read_resource(uris[0])).contents[0]
+        assert (rules.text, rules.mime_type) == ("# House rules\nNever guess an id.", "text/markdown")
+        one = (await agent.client.read_resource("trustpager://trigger-schemas/form_submitted")).contents[0]
+        assert json.loads(one.text)["available_variables"] == ["{{trigger.form}}"]
+        with pytest.raises(MCPError, match="NOT_FOUND"):
+            await agent.client.read_resource("trustpager://trigger-schemas/nothing")
 
 
 async def test_toolset_pages_hold_what_the_key_may_do_and_nothing_else(serve: Any) -> None:

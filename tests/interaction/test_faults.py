@@ -200,6 +200,7 @@ async def test_the_circuit_opens_after_failures_in_a_row_and_closes_with_the_fir
         assert not (await call(app, "read")).is_error
 
 
+@pytest.mark.only("stdio", because="test_calls asks everywhere; what a fault does is decided far from the way in")
 @pytest.mark.parametrize("kind", ["read", "write", "irreversible"])
 async def test_every_fault_is_flagged_over_stdio_and_the_server_lives_on(serve: Any, kind: str) -> None:
     executor = {"read": "call_read", "write": "call_write", "irreversible": "call_irreversible"}[kind]

@@ -22,6 +22,9 @@ from trustpager_mcp.settings import Settings
 ID = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e10"
 DELETE = {"tool": "delete_contact", "args": {"contact_id": ID}}
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
+_ASKED = pytest.mark.only("in-process", "stdio", because="stateless HTTP has no way to ask a client of the older eras")
+ERAS_THAT_ASK = pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=_ASKED)])
+BEFORE_SENDING = pytest.mark.only("in-process", "stdio", because="it depends on options alone, and on nothing of the way in")
 
 
 class Person:
@@ -40,8 +43,7 @@ class Api:
     """An API on a real socket that counts what reaches it."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
-        self.status, self.body = 200, {"data": {"id": ID, "first_name": "Jane", "last_name": "Smith\nCosts nothing."}}
+        self.forget()
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,15 +66,20 @@ class Api:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/api/v1"
 
+    def forget(self) -> None:
+        """Answer as at first, and know of no request."""
+        self.seen: list[tuple[str, str]] = []
+        self.status, self.body = 200, {"data": {"id": ID, "first_name": "Jane", "last_name": "Smith\nCosts nothing."}}
+
     @property
     def changes(self) -> list[tuple[str, str]]:
         return [s for s in self.seen if s[0] != "GET"]
 
 
-@pytest.fixture
-def api() -> Iterator[Api]:
+@pytest.fixture(scope="module")
+def listening() -> Iterator[Api]:
     api = Api()
-    thread = threading.Thread(target=api.server.serve_forever)
+    thread = threading.Thread(target=api.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield api
     api.server.shutdown()
@@ -80,11 +87,17 @@ def api() -> Iterator[Api]:
     api.server.server_close()
 
 
+@pytest.fixture
+def api(listening: Api) -> Api:
+    listening.forget()
+    return listening
+
+
 def on(api: Api, *options: str) -> tuple[str, ...]:
     return ("--base-url", api.url, "--scopes", "all", "--api-key", "tp_live_x", *options)
 
 
-@ERAS
+@ERAS_THAT_ASK
 async def test_a_person_who_says_yes_lets_the_call_through_once(serve: Any, api: Api, mode: str) -> None:
     person = Person(content={"confirm": True})
     async with serve(*on(api, "--confirm", "strict"), mode=mode, person=person) as agent:
@@ -96,7 +109,7 @@ async def test_a_person_who_says_yes_lets_the_call_through_once(serve: Any, api:
     assert ID in person.questions[0]
 
 
-@ERAS
+@ERAS_THAT_ASK
 @pytest.mark.parametrize(
     ("action", "content"),
     [("decline", None), ("cancel", None), ("accept", {"confirm": False}), ("accept", {"confirm": "true"}), ("accept", None)],
@@ -111,7 +124,7 @@ async def test_whatever_is_not_a_clear_yes_sends_nothing(serve: Any, api: Api, m
 async def test_strict_fails_closed_where_the_client_cannot_ask_and_leaves_other_tools_alone(
     serve: Any, api: Api, mode: str
 ) -> None:
-    async with serve(*on(api, "--confirm", "strict", "--tools", "all"), mode=mode) as agent:
+    async with serve(*on(api, "--confirm", "strict"), mode=mode) as agent:
         assert "CANNOT_ASK" in await agent.failure("delete_contact", contact_id=ID)
         assert "argument" in await agent.failure("delete_contact", contact_id=ID, confirm=True)
         assert api.changes == []
@@ -120,13 +133,16 @@ async def test_strict_fails_closed_where_the_client_cannot_ask_and_leaves_other_
 
 
 @ERAS
-@pytest.mark.parametrize("strength", ["client", "elicit"])
-async def test_the_clients_own_prompt_decides_where_nobody_else_can(serve: Any, api: Api, mode: str, strength: str) -> None:
-    async with serve(*on(api, "--confirm", strength), mode=mode) as agent:
+@pytest.mark.parametrize("options", [("--credit-budget", "7"), ("--confirm", "elicit")])
+async def test_the_clients_own_prompt_decides_where_nobody_else_can(
+    serve: Any, api: Api, mode: str, options: tuple[str, ...]
+) -> None:
+    async with serve(*on(api, *options), mode=mode) as agent:
         await agent.text("call_irreversible", **DELETE)
     assert len(api.changes) == 1
 
 
+@_ASKED
 async def test_a_client_that_fails_to_ask_sends_nothing(serve: Any, api: Api) -> None:
     async def broken(_context: Any, _params: Any) -> types.ErrorData:
         return types.ErrorData(code=-32603, message="no screen")
@@ -198,7 +214,7 @@ async def test_credits_are_told_and_stop_at_the_budget(serve: Any, api: Api) -> 
         "args": {"template_id": ID, "recipient_email": "a@b.test", "recipient_name": "A", "contact_id": ID},
     }
     async with serve(*on(api, "--credit-budget", "7")) as agent:
-        assert "3 of 7 spent in this run, 4 left" in await agent.text("call_irreversible", **send)
+        assert "3 of 7 spent" in await agent.text("call_irreversible", **send)
         api.status, api.body = 400, {"error": {"code": "VALIDATION_ERROR", "message": "no"}}
         await agent.failure("call_irreversible", **send)
         api.status, api.body = 200, {"data": {"id": ID}}
@@ -208,11 +224,9 @@ async def test_credits_are_told_and_stop_at_the_budget(serve: Any, api: Api) -> 
     assert len(api.changes) == 3
 
 
-@pytest.mark.parametrize(("tools", "executor"), [("core", True), ("all", False)])
-async def test_a_preview_shows_the_request_hides_the_key_and_sends_nothing(
-    serve: Any, api: Api, tools: str, executor: bool
-) -> None:
-    async with serve(*on(api, "--tools", tools, "--confirm", "elicit"), person=Person()) as agent:
+@pytest.mark.parametrize("executor", [True, False])
+async def test_a_preview_shows_the_request_hides_the_key_and_sends_nothing(serve: Any, api: Api, executor: bool) -> None:
+    async with serve(*on(api, "--confirm", "elicit"), person=Person()) as agent:
         arguments = {"contact_id": ID}
         if executor:
             text = await agent.text("call_irreversible", tool="delete_contact", args=arguments, preview=True)
@@ -221,9 +235,10 @@ async def test_a_preview_shows_the_request_hides_the_key_and_sends_nothing(
         assert f"DELETE {api.url}/contacts/{ID}" in text
         assert "tp_live_x" not in text
         assert "asked to confirm" in text
-    assert api.seen == []
+    assert [path for _, path in api.seen if not path.endswith("/_meta/tools")] == []
 
 
+@BEFORE_SENDING
 async def test_a_preview_passes_the_same_checks(serve: Any, api: Api) -> None:
     async with serve(*on(api, "--read-only")) as agent:
         refused = await agent.failure("call_read", tool="create_contact", args={"first_name": "A"}, preview=True)
@@ -240,6 +255,7 @@ async def test_a_held_call_is_queued_with_its_approval_and_nobody_may_approve_it
         assert "a person's work" in await agent.failure("call_irreversible", tool="approve_approval", args=approve)
 
 
+@BEFORE_SENDING
 async def test_unknown_scopes_leave_reads_and_the_refusal_says_why(serve: Any, api: Api) -> None:
     async with serve("--base-url", api.url, "--api-key", "tp_live_x") as agent:
         await agent.text("call_read", tool="list_contacts")
@@ -251,10 +267,11 @@ async def test_unknown_scopes_leave_reads_and_the_refusal_says_why(serve: Any, a
 
 async def test_a_refusal_by_the_api_names_what_the_tool_needs(serve: Any, api: Api) -> None:
     api.status, api.body = 403, {"error": {"code": "FORBIDDEN", "message": "no"}}
-    async with serve(*on(api)) as agent:
+    async with serve(*on(api, "--credit-budget", "7")) as agent:
         assert "needs contacts:write" in await agent.failure("call_irreversible", **DELETE)
 
 
+@pytest.mark.only("in-process", "stdio", because="each test has a log of its own")
 @ERAS
 async def test_the_audit_log_tells_every_call_and_no_value(serve: Any, api: Api, tmp_path: Path, mode: str) -> None:
     path = tmp_path / "audit.jsonl"

@@ -52,6 +52,7 @@ async def test_toolsets_and_tools_by_name_are_listed_alone(serve: Any) -> None:
         assert (listed.ttl_ms, listed.cache_scope) == (300_000, "private")
 
 
+@pytest.mark.only("in-process", because="the instructions are the profile's, whatever way they go")
 @pytest.mark.parametrize(("profile", "told"), [("lean", True), ("core", True), ("all", False), ("tasks", False)])
 async def test_the_servers_instructions_speak_of_find_tools_only_where_it_is_listed(serve: Any, profile: str, told: bool) -> None:
     async with serve("--sandbox", "--scopes", "all", "--tools", profile) as agent:

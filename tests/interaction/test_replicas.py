@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -19,28 +17,15 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, free_port, sandbox_api, server
+from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
+from trustpager_mcp.app import App
+from trustpager_mcp.settings import Settings
+from trustpager_mcp.shared_repeats import SharedRepeats
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 SCOPES = ["contacts:read", "contacts:write", "contacts:delete", "ai:use"]
 SECRET = "a secret that seals the confirmations of replicas"
 YES = types.ElicitResult(action="accept", content={"confirm": True})
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A Redis that keeps nothing on disk; its URL and its process."""
-    port = free_port()
-    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        while "Ready to accept connections" not in (line := process.stdout.readline()):
-            assert line, "Redis ended at its start"
-        yield f"redis://127.0.0.1:{port}/0", process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +35,9 @@ def api() -> Iterator[Process]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis(tmp_path_factory.mktemp("redis")) as (url, _):
-        yield url
+def shared() -> Iterator[str]:
+    with running_redis() as redis:
+        yield redis.url
 
 
 @pytest.fixture(scope="module")
@@ -122,28 +107,86 @@ def made(api: Process) -> int:
     return len([r for r in control(api, "requests")["requests"] if r["method"] == "POST" and r["path"].endswith("/contacts")])
 
 
-async def test_a_write_under_way_at_one_server_is_not_sent_by_the_other_and_after_its_end_it_is(
+async def reached(api: Process) -> None:
+    """Return when the API has begun to work on the request that the last fault was meant for."""
+    with anyio.fail_after(20):
+        while control(api, "faults")["faults"]:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_repeat_at_the_other_server_joins_the_write_under_way_and_after_its_end_it_is_a_new_one(
     api: Process, replicas: tuple[Process, Process]
 ) -> None:
     own = key(api)
     control(api, "faults", {"kind": "delay", "seconds": 1.0, "method": "POST", "path": "/contacts"})
-    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there, anyio.create_task_group() as group:
-        before, answers, ended = made(api), [], anyio.Event()
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        before, answers = made(api), dict[str, tuple[str, bool]]()
 
-        async def create() -> None:
-            answers.append(await here.call("create_contact", first_name="Once"))
-            ended.set()
+        async def create(name: str, tenant: Tenant) -> None:
+            answers[name] = await tenant.call("create_contact", first_name="Once")
 
-        group.start_soon(create)
-        while control(api, "faults")["faults"]:
-            await anyio.lowlevel.checkpoint()
+        async with anyio.create_task_group() as group:
+            group.start_soon(create, "first", here)
+            await reached(api)
+            for name in ("second", "third"):
+                group.start_soon(create, name, there)
+        assert [failed for _, failed in answers.values()] == [False] * 3
+        assert len({re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", text)[0] for text, _ in answers.values()}) == 1
+        assert {name for name, (text, _) in answers.items() if "nothing was sent twice" in text} == {"second", "third"}
+        assert made(api) - before == 1
         text, failed = await there.call("create_contact", first_name="Once")
-        assert failed
-        assert text.startswith("UNDER_WAY_ELSEWHERE")
-        await ended.wait()
-        assert (answers[0][1], made(api) - before) == (False, 1)
-        assert not (await there.call("create_contact", first_name="Once"))[1]
+        assert not failed
+        assert "nothing was sent twice" not in text
         assert made(api) - before == 2
+
+
+async def test_a_repeat_that_waits_hears_that_the_first_call_was_refused(api: Process, replicas: tuple[Process, Process]) -> None:
+    own = key(api)
+    control(api, "faults", {"kind": "status", "status": 409, "seconds": 0.5, "method": "POST", "path": "/contacts"})
+    async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
+        answers: list[tuple[str, bool]] = []
+
+        async def create(tenant: Tenant) -> None:
+            answers.append(await tenant.call("create_contact", first_name="Refused"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(create, here)
+            await reached(api)
+            group.start_soon(create, there)
+        assert answers[0] == answers[1]
+        assert answers[0][1]
+        assert answers[0][0].startswith("CONFLICT")
+
+
+async def test_a_write_whose_server_died_is_in_doubt_at_the_other_and_says_how_to_check(api: Process, shared: str) -> None:
+    own = key(api)
+    control(api, "faults", {"kind": "delay", "seconds": 3, "method": "POST", "path": "/contacts"})
+    settings = Settings(base_url=base_url(api), api_key=own, redis=shared)
+    app = App(settings)
+    assert app.shared is not None
+    app.repeats.shared = SharedRepeats(app.shared, silent=1.0)
+    before = made(api)
+    with server("--base-url", base_url(api), TRUSTPAGER_REDIS=shared) as doomed:
+        async with Tenant(doomed.mcp, own) as there, anyio.create_task_group() as group:
+
+            async def create() -> None:
+                with suppress(httpx.HTTPError):
+                    await there.call("create_contact", first_name="Orphan")
+
+            group.start_soon(create)
+            await reached(api)
+            doomed.popen.kill()
+            doomed.end()
+        session = await app.session()
+        for _ in range(2):
+            told = await session.call("create_contact", {"first_name": "Orphan"})
+            assert (told.code, told.uncertain) == ("STILL_UNCERTAIN", True)
+            assert "check with list_contacts()" in told.text
+        assert made(api) - before == 1
+        assert not (
+            await session.call("call_write", {"tool": "create_contact", "args": {"first_name": "Orphan"}, "again": True})
+        ).is_error
+    await app.aclose()
 
 
 async def test_a_write_that_failed_for_certain_may_be_tried_at_the_other_server(
@@ -164,7 +207,10 @@ async def test_a_write_whose_outcome_is_unknown_is_not_sent_by_the_other_server_
     async with Tenant(replicas[0].mcp, own) as here, Tenant(replicas[1].mcp, own) as there:
         before = made(api)
         assert (await here.call("create_contact", first_name="Unknown"))[1]
-        assert (await there.call("create_contact", first_name="Unknown"))[0].startswith("UNDER_WAY_ELSEWHERE")
+        told, failed = await there.call("create_contact", first_name="Unknown")
+        assert failed
+        assert told.startswith("STILL_UNCERTAIN")
+        assert "check with list_contacts()" in told
         assert made(api) - before == 1
         again = {"tool": "create_contact", "args": {"first_name": "Unknown"}, "again": True}
         assert not (await there.call("call_write", **again))[1]
@@ -200,17 +246,17 @@ async def test_a_persons_yes_counts_at_either_server_and_once_for_both(api: Proc
         assert "was used before" in (await delete(here, contact, state)).content[0].text
 
 
-async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_clearly(api: Process, tmp_path: Path) -> None:
+async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_clearly(api: Process) -> None:
     own = key(api)
     options = ["--base-url", base_url(api), "--result-tokens", "1000", "--credit-budget", "4", "--confirm", "elicit"]
-    with redis(tmp_path) as (url, running), server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=url) as process:
+    with running_redis() as redis, server(*options, "--confirm-secret", SECRET, TRUSTPAGER_REDIS=redis.url) as process:
         async with Tenant(process.mcp, own) as tenant, client(process, own) as asking:
             created, _ = await tenant.call("create_contact", first_name="Before")
             contact = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", created)[0]
             state = (await delete(asking, contact)).request_state
             assert status(process, "/readyz")[0] == 200
-            running.send_signal(signal.SIGKILL)
-            running.wait()
+            redis.popen.kill()
+            redis.popen.wait()
             code, reason = status(process, "/readyz")
             assert (code, "Redis" in reason) == (503, True)
             assert status(process, "/healthz")[0] == 200
@@ -223,7 +269,7 @@ async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_cle
             refused = await delete(asking, contact, state)
             for said in (foreign[0], refused.content[0].text, await spend(tenant, 0)):
                 assert said.startswith("SHARED_STATE_UNAVAILABLE")
-                assert url not in said
+                assert redis.url not in said
             assert len(control(api, "requests")["requests"]) == before
 
 

@@ -1,4 +1,4 @@
-"""Results over a real transport: what an agent does not see at once, it can get."""
+"""Results in every way to a server: what an agent does not see at once, it can get."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from mcp import StdioServerParameters
 from mcp.client import Client
+
+SMALL = ("--sandbox", "--result-tokens", "1500", "--timezone", "Australia/Brisbane")
 
 
 def ids(text: str) -> list[str]:
@@ -50,7 +52,7 @@ async def test_a_loop_over_cursors_with_all_fields_recovers_every_contact(serve:
 
 
 async def test_rows_that_do_not_fit_are_read_on_and_listed_as_a_resource_of_the_caller(serve: Any) -> None:
-    async with serve("--sandbox", "--result-tokens", "1500") as agent:
+    async with serve(*SMALL) as agent:
         text = await agent.text("list_contacts", limit=100)
         seen = ids(text)
         assert 10 < len(seen) < 100
@@ -82,7 +84,7 @@ async def test_a_write_answers_with_what_changed(serve: Any) -> None:
 
 
 async def test_moments_are_in_the_zone_of_the_workspace(serve: Any) -> None:
-    async with serve("--sandbox", "--timezone", "Australia/Brisbane") as agent:
+    async with serve(*SMALL) as agent:
         text = await agent.text("call_read", tool="list_contacts", args={"limit": 2}, fields=["created_at"])
         assert re.search(r",\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+10:00$", text, re.MULTILINE)
 

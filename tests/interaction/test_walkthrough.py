@@ -1,4 +1,4 @@
-"""The README's walk-through, over stdio, in both protocol eras."""
+"""The README's walk-through, in every way to a server and in both protocol eras."""
 
 from __future__ import annotations
 

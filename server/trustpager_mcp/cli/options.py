@@ -46,6 +46,7 @@ def connection_options(command: Any) -> Any:
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
         option("--db", help="Keep the workspace of --sandbox in this file. Default: in memory, gone at the end."),
         option("--scopes", callback=split_names, help="Scopes of the key, comma-separated, or `all`. Default: ask the API."),
+        option("--scopes-ttl", type=float, default=300.0, show_default=True, help="Seconds after which scopes are asked again."),
         option("--read-only", is_flag=True, help="Refuse every tool that changes anything."),
         option("--allow", callback=split_names, help="Only these tools (globs, comma-separated)."),
         option("--deny", callback=split_names, help="Never these tools (globs, comma-separated)."),

@@ -61,6 +61,10 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             scopes = body.get("scopes")
             if not isinstance(scopes, list) or not all(isinstance(s, str) for s in scopes):
                 raise invalid("scopes must be a list of strings", field="scopes")
+            if (key := body.get("key")) is not None:
+                if not workspace.keys.change(str(key), scopes):
+                    raise ApiError(404, "NOT_FOUND", "only a key that was made here can be given other scopes")
+                return 200, {"key": key}
             return 201, {"key": workspace.keys.create(scopes, bool(body.get("approval")))}
         case ("GET", "approvals"):
             return 200, {"approvals": [view(a) for a in workspace.store.all("approval")]}

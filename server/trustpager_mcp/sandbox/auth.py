@@ -56,6 +56,14 @@ class Keys:
         self._store.add("made_key", [made])
         return key
 
+    def change(self, key: str, scopes: list[str]) -> bool:
+        """Give a key that was made by hand other scopes. Whether there is such a key."""
+        made = self._store.get("made_key", key)
+        if made is None:
+            return False
+        self._store.save("made_key", {**made, "scopes": sorted(set(scopes))})
+        return True
+
     def authenticate(self, header: str | None, credential: str = "api_key") -> Key:
         """The caller of an Authorization header, for the kind of credential that a tool takes. Raises 401 UNAUTHORIZED.
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp.server import NotificationOptions
 from mcp.server.stdio import stdio_server
 
 from ..app import App, build_server
@@ -24,9 +25,10 @@ _LONGEST_LINE = 64 * 1024 * 1024
 async def serve(app: App) -> None:
     """Serve until the client closes the stream."""
     server = build_server(app)
+    options = server.create_initialization_options(NotificationOptions(tools_changed=True))
     try:
         async with _streams() as (reader, writer):
-            await server.run(reader, writer, server.create_initialization_options())
+            await server.run(reader, writer, options)
     finally:
         await app.aclose()
 

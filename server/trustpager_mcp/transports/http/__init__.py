@@ -191,4 +191,4 @@ def serve(app: App, options: HttpOptions, *, sockets: list[socket.socket] | None
         lifespan="on",
         timeout_graceful_shutdown=options.drain_seconds,
     )
-    DrainingServer(config, operations, options.drain_delay_seconds).run(sockets)
+    DrainingServer(config, operations, options.drain_delay_seconds, app.subscriptions.close).run(sockets)
