@@ -32,8 +32,8 @@ def versions() -> Check:
 
     shake, modern = HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
     found = {"trustpager_mcp": __version__, "mcp": version("mcp"), "python": platform.python_version()}
-    eras = f"{shake[0]} to {shake[-1]} with a handshake, {', '.join(modern)} without"
-    text = f"trustpager-mcp {__version__}, mcp {found['mcp']}, Python {found['python']}; MCP {eras}"
+    eras = f"MCP protocol {shake[0]} to {modern[-1]}"
+    text = f"trustpager-mcp {__version__}, mcp {found['mcp']}, Python {found['python']}; {eras}"
     return Check("versions", "ok", text, data={**found, "platform": platform.system(), "protocols": [*shake, *modern]})
 
 
@@ -102,9 +102,8 @@ async def _reachable(app: App, status: int, first: float) -> Check:
         "median_ms": round(middle, 1),
     }
     text = (
-        f"{app.base_url} answered {status}, the first time in {first:.0f} ms"
-        f"{' (the practice workspace was made)' if app.settings.sandbox else ''}; "
-        f"then {_PROBES} probes: median {middle:.1f} ms, worst {max(trips):.1f} ms"
+        f"{app.base_url} answered {status} in {first:.0f} ms{', workspace made' if app.settings.sandbox else ''}; "
+        f"then {_PROBES} round trips: median {middle:.1f} ms, worst {max(trips):.1f} ms"
     )
     if status >= 500 or status == 429:
         return Check("reachable", "problem", text, "the API is overloaded or down: try again in a minute", data)
