@@ -7,10 +7,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test bench load soak lock format snapshots bundle clean
+.PHONY: programs help setup run test bench load soak lock format snapshots pictures bundle release-check clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make the environment in .venv.
 
@@ -29,6 +29,7 @@ test: $(STAMP) programs ## Run every check and every test; stop at the first tha
 	@echo "== definitions: in their canonical format"
 	@$(BIN)/python scripts/format_definitions.py --check
 	@$(BIN)/python scripts/write_tools_page.py --check
+	@$(BIN)/python scripts/write_settings_page.py --check
 	@echo "== pytest: behaviour"
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
@@ -49,12 +50,19 @@ format: $(STAMP) ## Rewrite code and definitions in the project's style.
 	@$(BIN)/ruff format
 	@$(BIN)/python scripts/format_definitions.py
 	@$(BIN)/python scripts/write_tools_page.py
+	@$(BIN)/python scripts/write_settings_page.py
 
 snapshots: $(STAMP) ## Write the golden snapshots of all tools anew; then read the change.
 	@$(BIN)/python scripts/write_snapshots.py
 
+pictures: $(STAMP) ## Draw the pictures of what commands print anew; then look at them.
+	@$(BIN)/python scripts/write_pictures.py
+
 bundle: $(STAMP) ## Build the bundle that Claude Desktop installs (needs Node and the network).
 	@$(BIN)/python scripts/build_bundle.py
+
+release-check: $(STAMP) ## Build wheel, sdist, image context and bundle from a clean tree, and try them. See docs/releasing.md.
+	@$(BIN)/python scripts/check_release.py $(ARGS)
 
 clean: ## Remove the environment, caches and build output.
 	rm -rf $(VENV) build dist tests/conformance/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from trustpager_mcp import Toolkit
-from trustpager_mcp.callers import Caller, Question, Reply
+from trustpager_mcp import Caller, Question, Reply, Toolkit
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 _MOST_TURNS = 12

@@ -1,6 +1,7 @@
 """TrustPager's API as MCP tools: definitions, catalogue, dispatcher, transports and a sandbox.
 
-`Toolkit` is the door for programs; it is imported when first named, so that the command line starts without it.
+`Toolkit` is the door for programs. It, and the types that its methods take and give, are imported when first named, so that
+the command line starts without them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,38 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .toolkit import Toolkit
+    from .callers import Caller, Question, Reply
+    from .credentials import Credential
+    from .dispatcher import Result
+    from .tool_formats import ToolFormat
+    from .toolkit import Toolkit, ToolkitOptions
 
-__all__ = ["Toolkit", "__version__"]
+__all__ = [
+    "Caller",
+    "Credential",
+    "Question",
+    "Reply",
+    "Result",
+    "ToolFormat",
+    "Toolkit",
+    "ToolkitOptions",
+    "__version__",
+]
+_HOMES = {
+    "Caller": "callers",
+    "Credential": "credentials",
+    "Question": "callers",
+    "Reply": "callers",
+    "Result": "dispatcher",
+    "ToolFormat": "tool_formats",
+    "Toolkit": "toolkit",
+    "ToolkitOptions": "toolkit",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Toolkit":
-        from .toolkit import Toolkit
+    if name in _HOMES:
+        from importlib import import_module
 
-        return Toolkit
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

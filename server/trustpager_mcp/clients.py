@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,13 @@ _VSCODE = {
     "Windows": "Code/User/mcp.json",
     "Linux": ".config/Code/User/mcp.json",
 }
+
+
+_FLEETING = (
+    ("uvx", r"/(archive|environments|builds)-v\d+/", ["trustpager-mcp"]),
+    ("pipx", r"/pipx/(\.cache/)?[0-9a-f]{12,}$", ["run", "trustpager-mcp"]),
+)
+"""Programs that run a package in an environment of their cache: how its folder reads, and how to run it again."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,56 @@ CLIENTS: dict[str, McpClient] = {
 }
 
 
+@dataclass(frozen=True)
+class Found:
+    """An entry of this server in a client's configuration. It may hold a key: never show `config`."""
+
+    client: McpClient
+    file: Path
+    name: str
+    config: dict[str, Any] = field(repr=False)
+
+
+Unreadable = tuple[ClientName, Path, ConfigurationError]
+_PROJECT_FILES: dict[ClientName, str] = {"claude-code": ".mcp.json", "cursor": ".cursor/mcp.json", "vscode": ".vscode/mcp.json"}
+
+
+def find_ours() -> tuple[list[Found], list[Unreadable]]:
+    """The entries of this server in the user's and this folder's client configurations, and the files that cannot be read."""
+    found: list[Found] = []
+    unreadable: list[Unreadable] = []
+    for client in CLIENTS.values():
+        files = [client.config_file()]
+        if client.name in _PROJECT_FILES:
+            files.append(Path.cwd() / _PROJECT_FILES[client.name])
+        for file in dict.fromkeys(files):
+            try:
+                config = read_config(file, client.root)
+            except ConfigurationError as error:
+                unreadable.append((client.name, file, error))
+                continue
+            lists = [config.get(client.root)]
+            if client.name == "claude-code" and isinstance(projects := config.get("projects"), dict):
+                lists += [p.get(client.root) for p in projects.values() if isinstance(p, dict)]
+            for servers in lists:
+                if isinstance(servers, dict):
+                    found += [Found(client, file, name, e) for name, e in servers.items() if _is_ours(name, e)]
+    return found, unreadable
+
+
+def _is_ours(name: str, config: Any) -> bool:
+    """By what it starts, or, over HTTP, by its name."""
+    if not isinstance(config, dict):
+        return False
+    words = [config.get("command"), *(config.get("args") or [])]
+    if any(isinstance(word, str) and "trustpager-mcp" in word for word in words):
+        return True
+    return "url" in config and "trustpager" in name.lower()
+
+
 def entry(client: McpClient, arguments: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Our server as the client's configuration wants it; the command is absolute, since clients have a PATH of their own."""
-    command = [str(own_command()), "serve", *arguments]
+    command = [*own_command(), "serve", *arguments]
     return {
         **({"type": "stdio"} if client.typed else {}),
         "command": command[0],
@@ -74,13 +129,24 @@ def entry(client: McpClient, arguments: list[str], environment: dict[str, str]) 
     }
 
 
-def own_command() -> Path:
-    """The console script of this installation."""
+def own_command() -> list[str]:
+    """The console script of this installation; run by uvx or `pipx run`, whose environments come and go, that same way again.
+
+    Raises ConfigurationError where there is nothing that will still be there tomorrow.
+    """
+    for launcher, folder, words in _FLEETING:
+        if re.search(folder, Path(sys.prefix).as_posix()):
+            if path := shutil.which(launcher):
+                return [str(Path(path).absolute()), *words]
+            raise ConfigurationError(
+                f"this runs in an environment that {launcher} will remove, and {launcher} is not on the PATH; install the "
+                "package first: uv tool install trustpager-mcp, pipx install trustpager-mcp or pip install trustpager-mcp"
+            )
     beside = Path(sys.executable).with_name("trustpager-mcp.exe" if os.name == "nt" else "trustpager-mcp")
     found = beside if beside.exists() else shutil.which("trustpager-mcp")
     if not found:
         raise ConfigurationError("the command trustpager-mcp is not beside this Python and not on the PATH; install the package")
-    return Path(found).absolute()
+    return [str(Path(found).absolute())]
 
 
 def read_config(file: Path, root: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import socket
 import sys
@@ -23,6 +24,7 @@ from trustpager_mcp import Toolkit
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (make test installs it on Debian)")
 EVIE = Path(__file__).parents[2] / "examples/evie"
+PICTURES = Path(__file__).parents[2] / "docs/pictures"
 FULL, READER = "tp_live_sandbox_full", "tp_live_sandbox_readonly"
 
 
@@ -119,6 +121,22 @@ async def test_a_users_key_bounds_what_the_assistant_can_do() -> None:
         await say(page, f"delete contact {email}")
         await expect(page.locator(".it", has_text="MISSING_SCOPE")).to_be_visible()
         await expect(page.get_by_role("alertdialog")).to_have_count(0)
+
+
+@needs_browser
+@pytest.mark.skipif("PICTURES" not in os.environ, reason="writes docs/pictures; PICTURES=1 asks for it")
+async def test_the_pictures_of_the_page_are_written() -> None:
+    for scheme in ("light", "dark"):
+        look: Any = {"color_scheme": scheme, "viewport": {"width": 760, "height": 620}}
+        async with served() as (url, toolkit), browser(url, **look) as page:
+            _, email = await contact_named(toolkit)
+            await say(page, "list open deals")
+            await expect(page.get_by_text("Here is what I found.")).to_be_visible()
+            await say(page, f"delete contact {email}")
+            await expect(page.get_by_role("alertdialog")).to_be_visible()
+            file = PICTURES / f"evie-{scheme}.png"
+            await page.screenshot(path=file)
+            assert file.stat().st_size < 150_000
 
 
 @needs_browser

@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp.client import Client
 
-from trustpager_mcp import Toolkit
+import trustpager_mcp
+from trustpager_mcp import Credential, Toolkit, ToolkitOptions
 from trustpager_mcp.errors import ConfigurationError
+from trustpager_mcp.settings import Settings
 from trustpager_mcp.tool_formats import FORMATS
 
 KEYS = ("tp_live_sandbox_full", "tp_live_sandbox_sales", "tp_live_sandbox_readonly")
@@ -93,11 +95,46 @@ async def test_as_mcp_server_answers_a_client() -> None:
         ({"tools": "contcts"}, "contcts"),
         ({"scopes": ["contacts:reed"]}, "contacts:reed"),
         ({"deny": ("remove_everything",)}, "remove_everything"),
+        ({"read_onyl": True}, "read_onyl.*Did you mean read_only"),
+        ({"colour": "blue"}, "colour.*Known: portal_token, oauth_token, base_url"),
     ],
 )
 def test_a_mistyped_option_is_an_error_when_the_toolkit_is_made(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Toolkit(sandbox=True, **options)
+
+
+def test_every_setting_is_an_option_of_the_toolkit_with_the_same_type() -> None:
+    named = {"api_key", "sandbox", "tools", "scopes"}
+    settings = {k: v for k, v in Settings.__annotations__.items() if k not in named}
+    assert {k: v.__forward_arg__ for k, v in ToolkitOptions.__annotations__.items()} == settings
+
+
+def test_the_package_offers_each_name_that_it_promises() -> None:
+    assert [name for name in trustpager_mcp.__all__ if not hasattr(trustpager_mcp, name)] == []
+
+
+async def test_a_list_of_tools_belongs_to_its_caller() -> None:
+    async with Toolkit(sandbox=True) as toolkit:
+        for kind in FORMATS:
+            mine = await toolkit.tools(kind)
+            mine[-1]["cache_control"] = {"type": "ephemeral"}
+            schema = next(mine[0][k] for k in ("inputSchema", "input_schema", "parameters") if k in mine[0])
+            schema["properties"].clear()
+            again = await toolkit.tools(kind)
+            assert "cache_control" not in again[-1]
+            assert next(again[0][k] for k in ("inputSchema", "input_schema", "parameters") if k in again[0])["properties"]
+
+
+async def test_a_users_credential_brings_its_own_tokens_and_none_falls_back_on_the_toolkits() -> None:
+    async with Toolkit(sandbox=True) as toolkit:
+        full = "tp_live_sandbox_full"
+        company = {"company_id": (await toolkit.call("get_company_settings")).data["data"]["id"]}
+        own = await toolkit.call("create_evie_token", company, api_key=Credential(full, portal_token="sandbox-portal-session"))
+        assert not own.is_error, own.text
+        assert not (await toolkit.call("create_evie_token", company)).is_error
+        assert (await toolkit.call("create_evie_token", company, api_key=full)).code == "SWITCHED_OFF"
+        assert (await toolkit.call("list_contacts", api_key="")).code == "NO_API_KEY"
 
 
 def test_naming_the_package_does_not_import_the_core() -> None:

@@ -87,7 +87,7 @@ def _print_stats() -> None:
 
 @catalog.command()
 @click.argument("reference", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="The differences as JSON.")
 @click.option("--accept", is_flag=True, help="Keep this reference's scopes and prose digests as the known ones.")
 def diff(reference: Path, as_json: bool, accept: bool) -> None:
     """Show what a newer parsed REFERENCE adds, drops or changes against the definitions.

@@ -12,8 +12,8 @@ import click
 @click.command()
 @click.argument("request", required=False)
 @click.option("--stdin", is_flag=True, help="One request a line from standard input; one JSON list a line out.")
-@click.option("--json", "as_json", is_flag=True)
-@click.option("-k", "count", type=click.IntRange(1, 100), default=6, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The found tools as JSON, with their endpoints and scores.")
+@click.option("-k", "count", type=click.IntRange(1, 100), default=6, show_default=True, help="How many tools to list at most.")
 def search(request: str | None, stdin: bool, as_json: bool, count: int) -> None:
     """Find tools by what you want to do."""
     from ..catalog import default_catalog

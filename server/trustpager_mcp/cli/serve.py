@@ -23,7 +23,9 @@ _LISTENING = (
 
 
 @click.command()
-@option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True)
+@option(
+    "--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True, help="How clients reach the server."
+)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on (http).")
 @option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on (http).")
 @option("--allowed-hosts", callback=split_names, help="Host headers to accept besides loopback, comma-separated (http).")
@@ -143,8 +145,8 @@ def _http_options(given: dict[str, Any]) -> HttpOptions:
 
 
 @click.command()
-@option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=8787, show_default=True)
+@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8787, show_default=True, help="Port to listen on.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same workspace.")
 @click.option("--db", default=":memory:", help="Keep the workspace in this file. Default: in memory, gone at the end.")
 @click.option("--rate-limit", type=click.IntRange(1), help="Requests that a key may send a minute. Default: no limit.")
