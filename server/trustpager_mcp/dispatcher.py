@@ -159,7 +159,7 @@ class Dispatcher:
             record.credits, record.request_id = answer.credits, answer.request_id
             record.outcome = "done"
             result = await self._result(call, answer)
-            if key and (flight := self._repeats.taken(key)) is not None and flight.shared is not None:
+            if key and (flight := await self._repeats.taken(key)) is not None and flight.shared is not None:
                 await flight.shared.taken()
             return result
 

@@ -26,7 +26,13 @@ REMEMBERED = 120.0
 CLIENTS_GIVE_UP = 55.0
 """Seconds after which a client may have stopped waiting without saying so."""
 _MOST = 2_000
+_HEARING_OUT = 10
+"""Turns of the event loop: more than there are tasks between a socket and a call."""
 Send = Callable[["Flight"], Awaitable[Any]]
+
+
+class _NeverSentError(Exception):
+    """The write that was joined ended before anything left, since those who had asked for it gave up."""
 
 
 @dataclass
@@ -100,10 +106,19 @@ class Repeats:
                 raise known.error
             return Outcome(known.result, known)
         flight = known or self._start(key, send, idempotency_key)
-        return Outcome(await self._wait(flight, caller), known)
+        try:
+            return Outcome(await self._wait(flight, caller), known)
+        except _NeverSentError:
+            return await self.once(key, send, caller, anew=anew, idempotency_key=idempotency_key)
 
-    def taken(self, key: str) -> Flight | None:
-        """The caller has the answer: the same call again is meant as another one. The flight, if that is so from now on."""
+    async def taken(self, key: str) -> Flight | None:
+        """The caller has the answer: the same call again is meant as another one. The flight, if that is so from now on.
+
+        Whatever says that the caller has left is heard first, even when it came together with the answer while the event
+        loop was busy: its task is cancelled here then, and the answer waits for whoever asks again.
+        """
+        for _ in range(_HEARING_OUT):
+            await asyncio.sleep(0)
         flight = self._flights.get(key)
         if flight is not None and flight.ended is not None and flight.error is None and flight.age() < CLIENTS_GIVE_UP:
             flight.taken = True
@@ -137,6 +152,9 @@ class Repeats:
         try:
             return await asyncio.shield(flight.task)
         except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if flight.task.cancelled() and own is not None and not own.cancelling():
+                raise _NeverSentError from None
             if flight.waiting == 1 and not flight.task.done():
                 flight.task.cancel()
                 flight.task.add_done_callback(_heard)

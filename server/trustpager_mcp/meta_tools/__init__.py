@@ -127,6 +127,7 @@ class MetaTools:
         """Run a meta tool; failures are Results with `is_error`."""
         try:
             if name == "find_tools":
+                await self._search.made()
                 return find(self._search, self._registry, arguments, self._everything)
             if name == "describe_tool":
                 return describe(self._registry, arguments)

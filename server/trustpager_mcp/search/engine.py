@@ -13,6 +13,8 @@ from itertools import pairwise
 from operator import mul
 from pathlib import Path
 
+import anyio.to_thread
+
 from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
@@ -100,6 +102,11 @@ class SearchIndex:
         if self._misses is not None:
             self._misses.note(query, hits[0].score if hits else 0.0)
         return hits
+
+    async def made(self) -> None:
+        """Make the index, which takes half a second, while other calls go on; at once where it is there."""
+        if self._index is None:
+            await anyio.to_thread.run_sync(self.index)
 
     def index(self) -> _Index:
         """The index itself, made now if it was not yet."""
