@@ -144,7 +144,7 @@ def _split(options: tuple[str, ...], env: dict[str, str], servers: Servers) -> t
 @asynccontextmanager
 async def _in_process(words: list[str], mode: Any, person: Any) -> AsyncIterator[Agent]:
     with serve_command.make_context("serve", words) as context:
-        options = {k: v for k, v in context.params.items() if k not in (*_LISTENING, "transport", "record_searches")}
+        options = {k: v for k, v in context.params.items() if k not in (*_LISTENING, "transport", "record_searches", "workers")}
         app = make_app(options.pop("tools"), options)
     try:
         async with Client(build_server(app), mode=mode, elicitation_callback=person) as client:

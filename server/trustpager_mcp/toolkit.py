@@ -35,6 +35,7 @@ class ToolkitOptions(TypedDict, total=False):
     portal_token: str | None
     oauth_token: str | None
     base_url: str
+    scopes_ttl: float
     seed: int
     db: str | None
     read_only: bool

@@ -25,6 +25,7 @@ RUN = "run scripts/write_settings_page.py (or make format) and look at what it a
 FOREIGN = {
     "TRUSTPAGER_NAME": "stands for any option's variable",
     "TRUSTPAGER_READONLY": "the example of a mistyped variable",
+    "TRUSTPAGER_LIVE_TESTS": "read by the contract tests, not by the server",
 }
 """Variables that the pages name and no option reads, each with the reason."""
 FOREIGN_OPTIONS = {"--from", "--spec", "--rm", "--header", "--cli", "--method", "--tool-name", "--tool-args-json", "--no-dev"}
