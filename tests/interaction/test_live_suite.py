@@ -97,6 +97,19 @@ async def test_the_level_of_writes_changes_only_what_it_made_and_takes_it_away_a
     assert changed == [("POST", "/contacts"), ("PATCH", "/contacts/:id"), ("DELETE", "/contacts/:id")]
 
 
+async def test_a_live_write_takes_neither_records_nor_settings_of_the_workspace(api: Process) -> None:
+    reset(api)
+    calls = Calls(target(environment(api, "writes")))
+    own = {row["id"] for row in await calls.target.data(TOOLS["list_opportunities"], {"limit": 100})}
+    moved = await calls.prepared(TOOLS["bulk_move_opportunities"])
+    assert not own & set(moved.arguments["ids"])
+    for name in ("update_crm_settings", "replace_tag_palette", "set_scheduling_availability", "assign_opportunity_user"):
+        with pytest.raises(pytest.skip.Exception, match="would change"):
+            await calls.prepared(TOOLS[name])
+    await calls.clean_up()
+    assert {row["id"] for row in await calls.target.data(TOOLS["list_opportunities"], {"limit": 100})} == own
+
+
 async def test_what_would_reach_the_workspaces_own_people_is_never_called_live(api: Process) -> None:
     reset(api)
     calls = Calls(target(environment(api, "all")))

@@ -97,6 +97,8 @@ class Calls:
                 pytest.skip(f"{tool.name} is {tool.effect}; the level of {SWITCH} leaves it out")
             if tool.name in NEVER_LIVE:
                 pytest.skip(NEVER_LIVE[tool.name])
+            if tool.method in ("PATCH", "PUT") and not any(p.location == "path" for p in tool.parameters):
+                pytest.skip(f"{tool.name} would change settings of the workspace's own")
             if not self.target.has(tool.credential):
                 pytest.skip(f"{tool.name} takes a credential of another kind ({tool.credential})")
         context: Context = {}
@@ -130,7 +132,7 @@ class Calls:
             values[parameter.name] = await self.record(kind, context, fresh) if kind else sample(tool, parameter)
         given = copy.deepcopy(ARGUMENTS.get(tool.name, tool.example or {}) if instead is None else instead)
         # What is sent, charged or deleted concerns nobody but the suite.
-        alone = fresh and tool.effect == "irreversible"
+        alone = fresh and (self.target.live or tool.effect == "irreversible")
         for name, value in given.items():
             if name not in values:
                 values[name] = await self._with_ids(tool, name, value, context, alone)

@@ -269,6 +269,7 @@ NEVER_LIVE: dict[str, str] = {
     "invite_company_user": "would invite a stranger", "mark_email_threads_read": "would mark the team's own mail",
     "mark_sms_conversations_read": "would mark the team's own messages", "submit_phone_bundle": "would start a regulator's review",
     "test_registered_agent": "would start an agent", "approve_agent_proposal": "would execute what an agent asked for",
+    "save_reputation_profile": "would change the workspace's own profile", "sync_provider_voices": "would map the workspace's own voices",
 }  # fmt: skip
 
 # Columns that only some records of an entity have.
