@@ -23,6 +23,7 @@ ID = "6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e10"
 DELETE = {"tool": "delete_contact", "args": {"contact_id": ID}}
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 _ASKED = pytest.mark.only("in-process", "stdio", because="stateless HTTP has no way to ask a client of the older eras")
+ELICIT = ("--confirm", "elicit", "--credit-budget", "7")
 ERAS_THAT_ASK = pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=_ASKED)])
 BEFORE_SENDING = pytest.mark.only("in-process", "stdio", because="it depends on options alone, and on nothing of the way in")
 
@@ -115,7 +116,7 @@ async def test_a_person_who_says_yes_lets_the_call_through_once(serve: Any, api:
     [("decline", None), ("cancel", None), ("accept", {"confirm": False}), ("accept", {"confirm": "true"}), ("accept", None)],
 )
 async def test_whatever_is_not_a_clear_yes_sends_nothing(serve: Any, api: Api, mode: str, action: str, content: Any) -> None:
-    async with serve(*on(api, "--confirm", "elicit"), mode=mode, person=Person(action, content)) as agent:
+    async with serve(*on(api, *ELICIT), mode=mode, person=Person(action, content)) as agent:
         assert "DECLINED" in await agent.failure("call_irreversible", **DELETE)
     assert api.changes == []
 
@@ -133,7 +134,7 @@ async def test_strict_fails_closed_where_the_client_cannot_ask_and_leaves_other_
 
 
 @ERAS
-@pytest.mark.parametrize("options", [("--credit-budget", "7"), ("--confirm", "elicit")])
+@pytest.mark.parametrize("options", [pytest.param(("--confirm", "client"), marks=BEFORE_SENDING), ELICIT])
 async def test_the_clients_own_prompt_decides_where_nobody_else_can(
     serve: Any, api: Api, mode: str, options: tuple[str, ...]
 ) -> None:
@@ -147,7 +148,7 @@ async def test_a_client_that_fails_to_ask_sends_nothing(serve: Any, api: Api) ->
     async def broken(_context: Any, _params: Any) -> types.ErrorData:
         return types.ErrorData(code=-32603, message="no screen")
 
-    async with serve(*on(api, "--confirm", "elicit"), mode="legacy", person=broken) as agent:
+    async with serve(*on(api, *ELICIT), mode="legacy", person=broken) as agent:
         assert "NOT_CONFIRMED" in await agent.failure("call_irreversible", **DELETE)
     assert api.changes == []
 
@@ -213,7 +214,7 @@ async def test_credits_are_told_and_stop_at_the_budget(serve: Any, api: Api) -> 
         "tool": "send_form",
         "args": {"template_id": ID, "recipient_email": "a@b.test", "recipient_name": "A", "contact_id": ID},
     }
-    async with serve(*on(api, "--credit-budget", "7")) as agent:
+    async with serve(*on(api, *ELICIT)) as agent:
         assert "3 of 7 spent" in await agent.text("call_irreversible", **send)
         api.status, api.body = 400, {"error": {"code": "VALIDATION_ERROR", "message": "no"}}
         await agent.failure("call_irreversible", **send)
@@ -226,7 +227,7 @@ async def test_credits_are_told_and_stop_at_the_budget(serve: Any, api: Api) -> 
 
 @pytest.mark.parametrize("executor", [True, False])
 async def test_a_preview_shows_the_request_hides_the_key_and_sends_nothing(serve: Any, api: Api, executor: bool) -> None:
-    async with serve(*on(api, "--confirm", "elicit"), person=Person()) as agent:
+    async with serve(*on(api, *ELICIT), person=Person()) as agent:
         arguments = {"contact_id": ID}
         if executor:
             text = await agent.text("call_irreversible", tool="delete_contact", args=arguments, preview=True)
@@ -246,6 +247,7 @@ async def test_a_preview_passes_the_same_checks(serve: Any, api: Api) -> None:
         assert "limit" in await agent.failure("call_read", tool="list_contacts", args={"limit": "lots"}, preview=True)
 
 
+@pytest.mark.only("in-process", "stdio", because="test_walkthrough asks everywhere for a call that is held")
 async def test_a_held_call_is_queued_with_its_approval_and_nobody_may_approve_it_here(serve: Any) -> None:
     async with serve("--sandbox", TRUSTPAGER_API_KEY="tp_live_sandbox_approval") as agent:
         text = await agent.text("call_write", tool="create_task", args={"title": "Held"})
@@ -267,7 +269,7 @@ async def test_unknown_scopes_leave_reads_and_the_refusal_says_why(serve: Any, a
 
 async def test_a_refusal_by_the_api_names_what_the_tool_needs(serve: Any, api: Api) -> None:
     api.status, api.body = 403, {"error": {"code": "FORBIDDEN", "message": "no"}}
-    async with serve(*on(api, "--credit-budget", "7")) as agent:
+    async with serve(*on(api, *ELICIT)) as agent:
         assert "needs contacts:write" in await agent.failure("call_irreversible", **DELETE)
 
 
