@@ -7,6 +7,7 @@ import json
 import math
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -16,7 +17,7 @@ from pathlib import Path
 from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
-from .groups import Kinds
+from .groups import Group, Kinds
 from .lexicon import lexicon
 from .meaning import Likeness, meaning_of
 from .misses import Misses
@@ -212,20 +213,18 @@ class _Index:
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
         """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document that shares anything with the request.
 
-        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance
-        left.
+        With `candidates`, only for so many that texts and kinds put first, and the nearest in meaning: the rest has no chance.
         """
         asked = self.understand(query)
         texts = self._compare_texts(asked)
-        sums = [sum(shares) for shares in zip(*texts, strict=True)]
-        chosen = {n for n, said in enumerate(sums) if said}
+        chosen = {n for n, said in enumerate(zip(*texts, strict=True)) if any(said)}
+        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds else {}
+        columns = [kinds[name] for name in FEATURES if name in kinds]
         if candidates and len(chosen) > candidates:
-            chosen = set(heapq.nlargest(candidates, chosen, key=lambda n: (sums[n], -n)))
+            chosen = self._first(candidates, chosen, texts, columns)
         likeness = self._meaning.likeness(query) if self._meaning else {}
         near = [likeness[d.tool.name] for d in self.documents] if likeness else []
         chosen.update(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
-        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
-        columns = [kinds[name] for name in FEATURES if name in kinds]
         nouns = frozenset(f for f in asked.families if f[0] == "N")
         stems_total = sum(asked.stems.values()) or 1.0
         rows: dict[int, list[float]] = {}
@@ -239,6 +238,17 @@ class _Index:
             row += near[number] if near else _NO_MEANING if self._meaning else ()
             rows[number] = row
         return rows
+
+    def _first(self, count: int, chosen: set[int], texts: Sequence[list[float]], columns: Sequence[Group]) -> set[int]:
+        """So many of the chosen documents, best by texts and kinds."""
+        by_text = self.weights[: len(texts)]
+        by_kind = self.weights[len(FEATURES) - len(_NO_KINDS) : len(FEATURES)]
+        of_kind = [(of, [weight * score for score in scores]) for weight, (of, scores) in zip(by_kind, columns, strict=False)]
+        sums = {
+            n: sum(map(mul, by_text, (share[n] for share in texts))) + sum(scores[of[n]] for of, scores in of_kind)
+            for n in chosen
+        }
+        return set(heapq.nlargest(count, sums, key=lambda n: (sums[n], -n)))
 
     def _compare_texts(self, asked: Request) -> tuple[list[float], list[float], list[float]]:
         """For each document the shares of the request that it says: stems, families, and every plain word."""
