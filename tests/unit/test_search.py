@@ -228,8 +228,9 @@ def test_meaning_finds_a_tool_that_shares_no_word_with_the_request() -> None:
     near = meaning.meaning_of(catalog)
     assert near is not None
     likeness = near.likeness("holiday closure")
-    assert likeness["set_scheduling_availability"].whole > likeness["list_webhook_subscriptions"].whole
-    assert near.likeness("  ") == {}
+    assert likeness is not None
+    assert likeness.whole[near.place["set_scheduling_availability"]] > likeness.whole[near.place["list_webhook_subscriptions"]]
+    assert near.likeness("  ") is None
 
 
 def test_searches_that_find_nothing_good_are_counted_and_kept(tmp_path: Path) -> None:

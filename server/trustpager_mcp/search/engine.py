@@ -144,6 +144,7 @@ class _Index:
         self._speller = Speller(known)
         self._kinds = Kinds(self.documents, self._lexicon) if parts.groups and self.documents else None
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
+        self._place = [self._meaning.place[d.tool.name] for d in self.documents] if self._meaning else []
         self.weights = weights("meaning" if self._meaning else "words")
 
     def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
@@ -222,9 +223,10 @@ class _Index:
         columns = [kinds[name] for name in FEATURES if name in kinds]
         if candidates and len(chosen) > candidates:
             chosen = self._first(candidates, chosen, texts, columns)
-        likeness = self._meaning.likeness(query) if self._meaning else {}
-        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
-        chosen.update(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
+        near = self._meaning.likeness(query) if self._meaning else None
+        if near:
+            sentences = [near.sentence[place] for place in self._place]
+            chosen.update(heapq.nlargest(_NEAREST, range(len(sentences)), key=sentences.__getitem__))
         nouns = frozenset(f for f in asked.families if f[0] == "N")
         stems_total = sum(asked.stems.values()) or 1.0
         rows: dict[int, list[float]] = {}
@@ -235,20 +237,20 @@ class _Index:
             row = [share[number] for share in texts]
             row += _compare_names(d, asked, covered, explained, self._parts.verbs)
             row += (scores[of[number]] for of, scores in columns) if columns else _NO_KINDS
-            row += near[number] if near else _NO_MEANING if self._meaning else ()
+            if self._meaning:
+                row += (column[self._place[number]] for column in near) if near else _NO_MEANING
             rows[number] = row
         return rows
 
     def _first(self, count: int, chosen: set[int], texts: Sequence[list[float]], columns: Sequence[Group]) -> set[int]:
         """So many of the chosen documents, best by texts and kinds."""
-        by_text = self.weights[: len(texts)]
+        stems, families, plain = self.weights[: len(texts)]
+        sums = [stems * a + families * b + plain * c for a, b, c in zip(*texts, strict=True)]
         by_kind = self.weights[len(FEATURES) - len(_NO_KINDS) : len(FEATURES)]
-        of_kind = [(of, [weight * score for score in scores]) for weight, (of, scores) in zip(by_kind, columns, strict=False)]
-        sums = {
-            n: sum(map(mul, by_text, (share[n] for share in texts))) + sum(scores[of[n]] for of, scores in of_kind)
-            for n in chosen
-        }
-        return set(heapq.nlargest(count, sums, key=lambda n: (sums[n], -n)))
+        for weight, (of, scores) in zip(by_kind, columns, strict=False):
+            counted = [weight * score for score in scores]
+            sums = [score + counted[group] for score, group in zip(sums, of, strict=True)]
+        return set(heapq.nlargest(count, sorted(chosen), key=sums.__getitem__))
 
     def _compare_texts(self, asked: Request) -> tuple[list[float], list[float], list[float]]:
         """For each document the shares of the request that it says: stems, families, and every plain word."""
