@@ -33,14 +33,15 @@ POLICY = {"exact": 3.0, "wrong_irreversible": -0.8, "bare_irreversible": -0.8}
 """An irreversible tool must not come first on a weak match, and a name that says all of a short request must."""
 FOLDS, INTENTS, DESCRIPTIONS = 6, 170, 45
 HELD_BACK_COUNTS = 0.07
-CANDIDATES = 100
+CANDIDATES, NEAREST = 100, 30
+TEXTS = FEATURES.index("covered")
 KEPT_SMALL = 1e-2
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row of features for each tool that the texts bring in, which rows are right, what the example counts, and its style.
+    """A row of features for each tool that comes near, which rows are right, what the example counts, and its style.
 
     Examples of one group (a request and the same misspelt; what one tool says) are never divided between fitting and checking.
     """
@@ -57,9 +58,14 @@ def _index(catalog: Catalog) -> Any:
 
 
 def _example(index: Any, request: str, accept: Iterable[str], weight: float, group: str, style: str) -> Example:
-    rows = index.features(request, CANDIDATES)
+    rows = index.features(request)
+    features = np.array(list(rows.values()))
     right = np.array([index.documents[number].tool.name in accept for number in rows])
-    return Example(np.array(list(rows.values())), right, weight, group, style)
+    # The texts alone say which rivals count, not weights from before.
+    rivals = np.argsort(-features[:, :TEXTS].sum(axis=1), kind="stable")[:CANDIDATES]
+    nearest = np.argsort(-features[:, len(FEATURES)], kind="stable")[:NEAREST]
+    kept = np.unique([*rivals, *nearest, *np.flatnonzero(right)])
+    return Example(features[kept], right[kept], weight, group, style)
 
 
 def _dev_requests(catalog: Catalog) -> Iterator[Example]:

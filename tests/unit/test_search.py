@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.registry import Policy, Registry
 from trustpager_mcp.search import Misses, Parts, SearchIndex, meaning
+from trustpager_mcp.search.engine import FEATURES, MEANING_FEATURES, WEIGHTS
+from trustpager_mcp.search.groups import Likelihood, Overlap
 from trustpager_mcp.search.lexicon import lexicon
 from trustpager_mcp.search.misses import LOW_SCORE, MOST_ENTRIES, masked, read_misses
 from trustpager_mcp.search.spelling import Speller
@@ -152,6 +154,48 @@ def test_the_longest_phrase_decides_a_family() -> None:
     assert "V:get" not in families
 
 
+def test_a_group_that_says_a_word_more_often_is_the_likelier_one_to_be_asked() -> None:
+    said = [("delete", {"chuck": 1.0, "it": 1.0}), ("delete", {"bin": 1.0, "it": 1.0}), ("create", {"new": 1.0, "it": 1.0})]
+    groups = Likelihood(["delete", "create", "delete"], said)
+    scores = groups.compare(["chuck"])
+    assert [scores[of] for of in groups.of][::2] == [0.0, 0.0]
+    assert scores[groups.of[1]] < 0.0
+    assert groups.compare(["unheard"]) == groups.compare([]) == [0.0, 0.0]
+
+
+def test_a_group_scores_the_share_of_the_request_that_it_says() -> None:
+    groups = Overlap(["task", "folder"], [("task", {"todo": 1.0, "due": 1.0}), ("folder", {"drawer": 1.0})])
+    task, folder = (groups.compare({"todo": 1.0, "unheard": 1.0})[of] for of in groups.of)
+    assert 0.0 < task < 1.0
+    assert folder == 0.0
+    assert groups.compare({}) == [0.0, 0.0]
+
+
+def test_what_one_tool_says_teaches_how_its_whole_kind_is_asked_for() -> None:
+    toolset = catalog.toolsets["pipelines"]
+    taught = [
+        t.model_copy(update={"intents": (*t.intents, "yeet the pipeline")}) if t.name == "delete_pipeline" else t
+        for t in toolset.tools
+    ]
+    toolsets = {**catalog.toolsets, "pipelines": toolset.model_copy(update={"tools": tuple(taught)})}
+    learned = Catalog(toolsets.values())
+    index = SearchIndex(Registry(learned, Policy(scopes=learned.scopes)), Parts(meaning=False))
+    assert names("yeet a spreadsheet", 1, index) == ["delete_spreadsheet"]
+    assert names("yeet a spreadsheet", 1) != ["delete_spreadsheet"]
+
+
+def test_every_feature_has_a_fitted_weight_with_and_without_the_extra() -> None:
+    fitted = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    assert list(fitted["words"]) == list(FEATURES)
+    assert list(fitted["meaning"]) == [*FEATURES, *MEANING_FEATURES]
+
+
+def test_an_irreversible_tool_is_never_favoured_by_the_fit_for_a_request_that_names_another_verb_or_none() -> None:
+    for fitted in json.loads(WEIGHTS.read_text(encoding="utf-8")).values():
+        assert fitted["wrong_irreversible"] < 0
+        assert fitted["bare_irreversible"] < 0
+
+
 def test_spelling_suggests_only_for_words_long_enough_to_be_sure() -> None:
     speller = Speller({"contact", "deal", "company"})
     assert list(speller.suggest("contcat")) == ["contact"]
@@ -184,8 +228,9 @@ def test_meaning_finds_a_tool_that_shares_no_word_with_the_request() -> None:
     near = meaning.meaning_of(catalog)
     assert near is not None
     likeness = near.likeness("holiday closure")
-    assert likeness["set_scheduling_availability"] > likeness["list_webhook_subscriptions"]
-    assert near.likeness("  ") == {}
+    assert likeness is not None
+    assert likeness.whole[near.place["set_scheduling_availability"]] > likeness.whole[near.place["list_webhook_subscriptions"]]
+    assert near.likeness("  ") is None
 
 
 def test_searches_that_find_nothing_good_are_counted_and_kept(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,7 +19,7 @@ import anyio.to_thread
 from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
-from .groups import Kinds
+from .groups import Group, Kinds
 from .lexicon import lexicon
 from .meaning import Likeness, meaning_of
 from .misses import Misses
@@ -150,6 +151,7 @@ class _Index:
         self._speller = Speller(known)
         self._kinds = Kinds(self.documents, self._lexicon) if parts.groups and self.documents else None
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
+        self._place = [self._meaning.place[d.tool.name] for d in self.documents] if self._meaning else []
         self.weights = weights("meaning" if self._meaning else "words")
 
     def _field_postings(self) -> dict[str, list[tuple[int, float]]]:
@@ -219,20 +221,19 @@ class _Index:
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
         """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document that shares anything with the request.
 
-        With `candidates`, only for so many that the texts alone put first, and the nearest in meaning: the rest has no chance
-        left.
+        With `candidates`, only for so many that texts and kinds put first, and the nearest in meaning: the rest has no chance.
         """
         asked = self.understand(query)
         texts = self._compare_texts(asked)
-        sums = [sum(shares) for shares in zip(*texts, strict=True)]
-        chosen = {n for n, said in enumerate(sums) if said}
-        if candidates and len(chosen) > candidates:
-            chosen = set(heapq.nlargest(candidates, chosen, key=lambda n: (sums[n], -n)))
-        likeness = self._meaning.likeness(query) if self._meaning else {}
-        near = [likeness[d.tool.name] for d in self.documents] if likeness else []
-        chosen.update(heapq.nlargest(_NEAREST, range(len(near)), key=lambda n: (near[n].sentence, -n)))
-        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds and chosen else {}
+        chosen = {n for n, said in enumerate(zip(*texts, strict=True)) if any(said)}
+        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds else {}
         columns = [kinds[name] for name in FEATURES if name in kinds]
+        if candidates and len(chosen) > candidates:
+            chosen = self._first(candidates, chosen, texts, columns)
+        near = self._meaning.likeness(query) if self._meaning else None
+        if near:
+            sentences = [near.sentence[place] for place in self._place]
+            chosen.update(heapq.nlargest(_NEAREST, range(len(sentences)), key=sentences.__getitem__))
         nouns = frozenset(f for f in asked.families if f[0] == "N")
         stems_total = sum(asked.stems.values()) or 1.0
         rows: dict[int, list[float]] = {}
@@ -243,9 +244,20 @@ class _Index:
             row = [share[number] for share in texts]
             row += _compare_names(d, asked, covered, explained, self._parts.verbs)
             row += (scores[of[number]] for of, scores in columns) if columns else _NO_KINDS
-            row += near[number] if near else _NO_MEANING if self._meaning else ()
+            if self._meaning:
+                row += (column[self._place[number]] for column in near) if near else _NO_MEANING
             rows[number] = row
         return rows
+
+    def _first(self, count: int, chosen: set[int], texts: Sequence[list[float]], columns: Sequence[Group]) -> set[int]:
+        """So many of the chosen documents, best by texts and kinds."""
+        stems, families, plain = self.weights[: len(texts)]
+        sums = [stems * a + families * b + plain * c for a, b, c in zip(*texts, strict=True)]
+        by_kind = self.weights[len(FEATURES) - len(_NO_KINDS) : len(FEATURES)]
+        for weight, (of, scores) in zip(by_kind, columns, strict=False):
+            counted = [weight * score for score in scores]
+            sums = [score + counted[group] for score, group in zip(sums, of, strict=True)]
+        return set(heapq.nlargest(count, sorted(chosen), key=sums.__getitem__))
 
     def _compare_texts(self, asked: Request) -> tuple[list[float], list[float], list[float]]:
         """For each document the shares of the request that it says: stems, families, and every plain word."""

@@ -17,6 +17,8 @@ from .text import content, stem
 
 Said = tuple[str, Bag]
 """A group's name, and the weighted tokens of one sentence of one of its tools."""
+Group = tuple[list[int], list[float]]
+"""The group's number of each document, and what a request scores for each group."""
 # So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
 _PRIOR = 20.0
 # By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
@@ -115,8 +117,8 @@ class Kinds:
             for name in ("does", "thing", "toolset")
         }
 
-    def compare(self, text: list[str], bag: Bag) -> dict[str, tuple[list[int], list[float]]]:
-        """By feature: the group of each document, and what the request scores for each group.
+    def compare(self, text: list[str], bag: Bag) -> dict[str, Group]:
+        """By feature, what the request scores.
 
         `text` is the request in words, `bag` its stems and families.
         """
