@@ -274,7 +274,8 @@ class App:
             if because and credential.api_key:
                 import logging
 
-                logging.getLogger(__name__).warning("key %s: scopes not read. %s", credential.fingerprint, because)
+                what = "writes wait" if known is None else "those scopes count that were known last"
+                logging.getLogger(__name__).warning("key %s: %s. %s", credential.fingerprint, what, because)
         if known is not None and (policy.scopes is None or policy.scopes == known.registry.policy.scopes):
             known.fresh_until = fresh_until
             return known

@@ -103,7 +103,11 @@ async def test_a_key_made_on_demand_holds_the_scopes_that_were_asked_for() -> No
     caller = api.as_key(made["key"])
     await caller.get("/contacts")
     await caller.error("GET", "/companies", status=403)
+    await api.ok("POST", "/__sandbox/keys", {"key": made["key"], "scopes": ["companies:read"]})
+    await caller.get("/companies")
+    await caller.error("GET", "/contacts", status=403)
     await api.error("POST", "/__sandbox/keys", {"scopes": "contacts:read"})
+    await api.error("POST", "/__sandbox/keys", {"key": "tp_live_sandbox_full", "scopes": []}, status=404)
 
 
 async def test_the_writes_of_an_approval_key_are_held_and_its_reads_are_answered() -> None:

@@ -323,6 +323,7 @@ def test_call_previews_audits_and_the_audit_command_reads_it(command: str, tmp_p
         (["--confirm", "always"], {}, "strict"),
         (["--credit-budget", "-1"], {}, "credit budget"),
         (["--credit-budget", "lots"], {}, "not a valid float"),
+        (["--scopes-ttl", "-1"], {}, "0 or a positive number of seconds"),
         (["--audit", "/no/such/folder/a.jsonl"], {}, "audit log"),
         ([], {"TRUSTPAGER_READ_ONLY": "yess"}, "not a valid boolean"),
         ([], {"TRUSTPAGER_READONLY": "1"}, "TRUSTPAGER_READ_ONLY"),
