@@ -6,6 +6,7 @@ time, size and compression are bounded by `upstream`. Each library is imported w
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_CONNECTIONS = 128
 _CONNECT_TIMEOUT = 10.0
+_LARGE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Network:
             # Encoded already, but for a host that is not ASCII.
             URL(outgoing.url, encoded=outgoing.url.isascii()),
             headers=outgoing.headers,
-            data=outgoing.content,
+            data=_in_pieces(outgoing.content),
             allow_redirects=False,
             ssl=self._certificates() if outgoing.url.startswith("https:") else True,
             # Earlier than the whole exchange's end, so that a request that never left is known as such.
@@ -152,6 +154,11 @@ class Network:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+
+def _in_pieces(content: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body as a file, of which a piece at a time is written, so that other calls go on."""
+    return io.BytesIO(content) if content is not None and len(content) > _LARGE else content
 
 
 class _NetworkAnswer:
