@@ -19,8 +19,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, control, sandbox_api, server
-from tests.interaction.test_replicas import client, delete, handle_in, key, made, redis
+from tests.http_processes import COMMAND, Process, Tenant, base_url, control, running_redis, sandbox_api, server
+from tests.interaction.test_replicas import client, delete, handle_in, key, made
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.transports.http.options import HttpOptions
@@ -36,9 +36,9 @@ def api() -> Iterator[Process]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis(tmp_path_factory.mktemp("redis")) as (url, _):
-        yield url
+def shared() -> Iterator[str]:
+    with running_redis() as redis:
+        yield redis.url
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def test_several_workers_have_no_console_since_it_would_show_the_calls_of_one() 
     shared = Settings(redis="redis://127.0.0.1:9/0")
     assert check_workers(2, shared, HttpOptions()).console == "off"
     with pytest.raises(ConfigurationError, match="the console shows the calls of one process"):
-        check_workers(2, shared, HttpOptions(console="on", console_token="a token of the operator"))
+        check_workers(2, shared, HttpOptions(console="on", console_token="a-token-of-the-operator"))
 
 
 @needs_redis

@@ -55,11 +55,21 @@ def _without_names(intent: str) -> str:
 
 def stems_and_families(text: list[str], lexicon: Lexicon | None) -> tuple[Bag, Bag]:
     """The content words' stems with how often each comes, and the families that the text names."""
+    return stems_of(text), lexicon.families([stem(w) for w in text]) if lexicon else {}
+
+
+def stems_of(text: list[str]) -> Bag:
+    """The content words' stems with how often each comes."""
     stems: Bag = {}
     for word in content(text):
         token = stem(word)
         stems[token] = stems.get(token, 0.0) + 1.0
-    return stems, lexicon.families([stem(w) for w in text]) if lexicon else {}
+    return stems
+
+
+def weighted(stems: Bag, families: Bag) -> Bag:
+    """Stems and families in one bag, a family counting less than a word."""
+    return stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()}
 
 
 def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: bool = True) -> Document:
@@ -117,8 +127,7 @@ def _verbs(verb: str, texts: list[list[str]], lexicon: Lexicon | None) -> dict[s
 
 def merged(text: list[str], lexicon: Lexicon | None) -> Bag:
     """A text's stems and families in one bag, a family counting less than a word."""
-    stems, families = stems_and_families(text, lexicon)
-    return stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()}
+    return weighted(*stems_and_families(text, lexicon))
 
 
 def _sum(bags: Iterable[Bag]) -> Bag:

@@ -7,12 +7,12 @@ Counted from what the tools say when the index is made; nothing is fitted or kep
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from .documents import Bag, Document, merged
-from .lexicon import Lexicon
+from .documents import Bag, Document, stems_of, weighted
+from .lexicon import Lexicon, clearest, first_verb
 from .text import content, stem
 
 Said = tuple[str, Bag]
@@ -34,23 +34,32 @@ class Likelihood:
         names = sorted(set(labels))
         number = {name: n for n, name in enumerate(names)}
         self.of = [number[label] for label in labels]
-        counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         totals = [0] * len(names)
+        self._said: dict[str, list[int]] = {}
+        """By token, the group of each sentence that says it."""
         for name, tokens in said:
             group = number[name]
             totals[group] += len(tokens)
             for token in tokens:
-                counts[token][group] += 1
-        every = sum(totals) or 1
+                if token in self._said:
+                    self._said[token].append(group)
+                else:
+                    self._said[token] = [group]
+        self._every = sum(totals) or 1
         self._unsaid = [math.log(_PRIOR / (total + _PRIOR)) for total in totals]
         self._gains: dict[str, list[tuple[int, float]]] = {}
-        for token, by_group in counts.items():
-            expected = _PRIOR * sum(by_group.values()) / every
-            self._gains[token] = [(group, math.log(1 + times / expected)) for group, times in by_group.items()]
+
+    def _gain(self, token: str) -> list[tuple[int, float]]:
+        """How much likelier a token makes each group that says it; worked out when a request first holds it."""
+        if token not in self._gains:
+            said = self._said[token]
+            expected = _PRIOR * len(said) / self._every
+            self._gains[token] = [(group, math.log(1 + times / expected)) for group, times in Counter(said).items()]
+        return self._gains[token]
 
     def compare(self, tokens: Sequence[str]) -> list[float]:
         """For each group 0 when it is the likeliest, less the unlikelier it is, down to -1."""
-        known = [self._gains[t] for t in tokens if t in self._gains]
+        known = [self._gain(t) for t in tokens if t in self._said]
         scores = [len(known) * unsaid for unsaid in self._unsaid]
         for gains in known:
             for group, gain in gains:
@@ -93,6 +102,35 @@ class Overlap:
         return [score / total for score in scores] if total else scores
 
 
+class _Read:
+    """A sentence's stems and the families that it names, looked up once for all that is counted of it."""
+
+    def __init__(self, text: list[str], lexicon: Lexicon | None) -> None:
+        self.text = text
+        self.stems = [stem(w) for w in text]
+        self.meanings = list(lexicon.meanings(self.stems)) if lexicon else []
+        self.families = clearest(self.meanings)
+
+    @property
+    def bag(self) -> Bag:
+        """Stems and families weighted, as `documents.merged` has them."""
+        return weighted(stems_of(self.text), self.families)
+
+    def doing(self) -> Iterator[str]:
+        """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
+        yield from self.stems
+        yield from (f"first {s}" for s in self.stems[:1])
+        yield from (f"{a} {b}" for a, b in pairwise(self.stems))
+        yield from (f for f in self.families if f[0] == "V")
+        yield from (f"first {f}" for f in first_verb(self.meanings))
+
+    def about(self) -> Iterator[str]:
+        """What tells the thing: every word, pairs of content words, families."""
+        yield from self.stems
+        yield from (f"{a} {b}" for a, b in pairwise([stem(w) for w in content(self.text)]))
+        yield from self.families
+
+
 class Kinds:
     """How the tools of each verb, effect, thing and toolset are asked for."""
 
@@ -104,10 +142,10 @@ class Kinds:
             "thing": [d.thing for d in documents],
             "toolset": [d.toolset for d in documents],
         }
-        said = [(number, text) for number, d in enumerate(documents) for text in d.said]
-        doing = [(n, dict.fromkeys(self._doing(text), 1.0)) for n, text in said]
-        about = [(n, dict.fromkeys(self._about(text), 1.0)) for n, text in said]
-        bags = [(n, merged(text, lexicon)) for n, text in said]
+        said = [(number, _Read(text, lexicon)) for number, d in enumerate(documents) for text in d.said]
+        doing = [(n, dict.fromkeys(read.doing(), 1.0)) for n, read in said]
+        about = [(n, dict.fromkeys(read.about(), 1.0)) for n, read in said]
+        bags = [(n, read.bag) for n, read in said]
         self._likelihood = {
             name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
@@ -122,27 +160,10 @@ class Kinds:
 
         `text` is the request in words, `bag` its stems and families.
         """
-        doing, about = list(dict.fromkeys(self._doing(text))), list(dict.fromkeys(self._about(text)))
+        read = _Read(text, self._lexicon)
+        doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
         likely = {
             name: (groups.of, groups.compare(doing if name in ("does", "effect") else about))
             for name, groups in self._likelihood.items()
         }
         return likely | {name: (groups.of, groups.compare(bag)) for name, groups in self._overlap.items()}
-
-    def _doing(self, text: list[str]) -> Iterator[str]:
-        """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
-        stems = [stem(w) for w in text]
-        yield from stems
-        yield from (f"first {s}" for s in stems[:1])
-        yield from (f"{a} {b}" for a, b in pairwise(stems))
-        if self._lexicon:
-            yield from (f for f in self._lexicon.families(stems) if f[0] == "V")
-            yield from (f"first {f}" for f in self._lexicon.first_verb(stems))
-
-    def _about(self, text: list[str]) -> Iterator[str]:
-        """What tells the thing: every word, pairs of content words, families."""
-        stems = [stem(w) for w in text]
-        yield from stems
-        yield from (f"{a} {b}" for a, b in pairwise([stem(w) for w in content(text)]))
-        if self._lexicon:
-            yield from self._lexicon.families(stems)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,24 +38,20 @@ class Lexicon:
 
     def families(self, stems: list[str]) -> dict[str, float]:
         """The families that a text names, in the order of the text, with a weight up to 1 for how clearly."""
-        found: dict[str, float] = {}
-        for meanings in self.meanings(stems):
-            for meaning, weight in meanings.items():
-                found[meaning] = max(found.get(meaning, 0.0), weight)
-        return found
+        return clearest(self.meanings(stems))
 
     def first_verb(self, stems: list[str]) -> dict[str, float]:
         """What the first verb of a text may mean."""
-        for meanings in self.meanings(stems):
-            if verbs := {m: w for m, w in meanings.items() if m[0] == "V"}:
-                return verbs
-        return {}
+        return first_verb(self.meanings(stems))
 
     def meanings(self, stems: list[str]) -> Iterator[dict[str, float]]:
         """The families of each known word or phrase of a text, in order."""
         covered = 0
         for start, first in enumerate(stems):
-            fitting = [p for p in self._phrases.get(first, ()) if tuple(stems[start : start + len(p)]) == p]
+            phrases = self._phrases.get(first)
+            if phrases is None:
+                continue
+            fitting = [p for p in phrases if len(p) == 1 or tuple(stems[start : start + len(p)]) == p]
             if not fitting:
                 continue
             phrase = max(fitting, key=len)
@@ -63,6 +59,23 @@ class Lexicon:
                 continue
             covered = start + len(phrase)
             yield self._phrases[first][phrase]
+
+
+def clearest(meanings: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The families of all words and phrases, each with its highest weight."""
+    found: dict[str, float] = {}
+    for one in meanings:
+        for meaning, weight in one.items():
+            found[meaning] = max(found.get(meaning, 0.0), weight)
+    return found
+
+
+def first_verb(meanings: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The verbs that the first word or phrase with any may mean."""
+    for one in meanings:
+        if verbs := {m: w for m, w in one.items() if m[0] == "V"}:
+            return verbs
+    return {}
 
 
 @lru_cache(maxsize=1)

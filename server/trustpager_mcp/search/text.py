@@ -74,12 +74,21 @@ _TRUE_OUR = frozenset("hour hours your four tour tours pour sour".split())
 
 def words(text: str) -> list[str]:
     """Lower-case words in order, without accents, punctuation and contractions; camelCase and snake_case are taken apart."""
-    text = _CAMEL.sub(" ", text[:_LONGEST_QUERY]) if len(text.split()) <= 3 else text[:_LONGEST_QUERY]
-    text = unicodedata.normalize("NFKD", text).replace("’", "'").lower()
-    text = "".join(c for c in text if not unicodedata.combining(c))
+    return list(_words(text[:_LONGEST_QUERY]))
+
+
+# Definitions say the same of many parameters; most of what is remembered here is read again while the index is made.
+@lru_cache(maxsize=4_096)
+def _words(text: str) -> tuple[str, ...]:
+    text = _CAMEL.sub(" ", text) if len(text.split()) <= 3 else text
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = unicodedata.normalize("NFKD", text).replace("’", "'").lower()
+        text = "".join(c for c in text if not unicodedata.combining(c))
     for pattern, plain in _CONTRACTIONS:
         text = pattern.sub(plain, text)
-    return _WORD.findall(text)
+    return tuple(_WORD.findall(text))
 
 
 def content(text: list[str]) -> list[str]:
