@@ -31,7 +31,7 @@ test: $(STAMP) programs ## Run every check and every test; stop at the first tha
 	@$(BIN)/python scripts/write_tools_page.py --check
 	@$(BIN)/python scripts/write_settings_page.py --check
 	@echo "== pytest: behaviour"
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile
 
 bench: $(STAMP) ## Run the project's own benchmarks.
 	@$(BIN)/python bench/run.py

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _MAX_SESSIONS = 256
-_MAX_INDEXES = 32
 _SCOPES_TIMEOUT = 10.0
 _ASKED_AGAIN = 10.0
 """Seconds after a refusal in which another one does not make the API be asked for the scopes once more."""
@@ -86,7 +85,7 @@ class Session:
         self.dispatcher = Dispatcher(
             self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation
         )
-        self.search = app.search_of(self.registry)
+        self.search = SearchIndex(self.registry, misses=app.misses)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
         self._listed: list[dict[str, Any]] | None = None
@@ -174,7 +173,6 @@ class App:
         self._sandbox: Starlette | None = None
         self._sender: Sender | None = None
         self._sessions: OrderedDict[tuple[Credential, Narrowing], Session] = OrderedDict()
-        self._indexes: OrderedDict[frozenset[str], SearchIndex] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[Credential, Narrowing], anyio.Lock] = WeakValueDictionary()
         if self.news is not None:
             self.news.hear("scopes", lambda note: self._forget_sessions(note["whose"]))
@@ -300,15 +298,6 @@ class App:
     def _tell_rate(self, whose: str, seconds: float, limit: int) -> None:
         if self.news is not None:
             self.news.tell("rate", whose=whose, seconds=seconds, limit=limit)
-
-    def search_of(self, registry: Registry) -> SearchIndex:
-        """The search over what a registry shows: one for all who see the same, since it takes 10 MB and half a second."""
-        seen = frozenset(registry.visible)
-        index = self._indexes.setdefault(seen, SearchIndex(registry, misses=self.misses))
-        self._indexes.move_to_end(seen)
-        while len(self._indexes) > _MAX_INDEXES:
-            self._indexes.popitem(last=False)
-        return index
 
     async def ask_for_tools(self, credential: Credential) -> Response:
         """The API's own list of the tools that a key may use, which every key may read. Raises ToolError.

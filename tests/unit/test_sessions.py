@@ -21,7 +21,7 @@ async def app() -> AsyncIterator[App]:
 
 async def test_credentials_that_see_the_same_tools_share_one_search_and_nothing_else(app: App) -> None:
     one, other = [await app.session(Credential(key)) for key in ("tp_live_one", "tp_live_other")]
-    assert one.search is other.search
+    assert one.search.index() is other.search.index()
     assert one.dispatcher is not other.dispatcher
 
 
@@ -32,6 +32,6 @@ async def test_a_credential_that_sees_less_has_a_search_of_its_own(app: App) -> 
         narrow = await app.session(Credential("tp_live_one"))
     finally:
         current_narrowing.reset(token)
-    assert narrow.search is not wide.search
+    assert narrow.search.index() is not wide.search.index()
     assert {hit.tool.effect for hit in narrow.search.search("delete a contact")} == {"read"}
     assert "delete_contact" in {hit.tool.name for hit in wide.search.search("delete a contact")}

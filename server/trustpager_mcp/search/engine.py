@@ -6,7 +6,7 @@ import heapq
 import json
 import math
 import threading
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from ..catalog import Catalog
 from ..definitions import Tool
 from ..registry import Registry
 from .documents import FAMILY_WEIGHT, FIELD_WEIGHTS, Bag, Document, document, stems_and_families
@@ -95,7 +96,6 @@ class SearchIndex:
         self._parts = parts or Parts()
         self._misses = misses
         self._index: _Index | None = None
-        self._lock = threading.Lock()
 
     def search(self, query: str, limit: int = 6) -> list[Hit]:
         """The tools that fit the request best, best first; never empty while the registry holds a tool."""
@@ -112,9 +112,7 @@ class SearchIndex:
     def index(self) -> _Index:
         """The index itself, made now if it was not yet."""
         if self._index is None:
-            with self._lock:
-                if self._index is None:
-                    self._index = _Index(self._registry, self._parts)
+            self._index = _made(self._registry, self._parts)
         return self._index
 
 
@@ -304,6 +302,24 @@ class _Index:
             key=lambda d: (d.tool.effect != "read", -partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name),
         )
         return [Hit(d.tool, 0.0) for d in order[:limit]]
+
+
+_MOST_MADE = 16
+_making = threading.Lock()
+_made_before: OrderedDict[tuple[int, frozenset[str], Parts], tuple[Catalog, _Index]] = OrderedDict()
+
+
+def _made(registry: Registry, parts: Parts) -> _Index:
+    """The index of what a registry shows, made once a process for all that show the same: it follows from definitions alone."""
+    catalog, key = registry.catalog, (id(registry.catalog), frozenset(registry.visible), parts)
+    with _making:
+        known = _made_before.get(key)
+        if known is None or known[0] is not catalog:
+            known = _made_before[key] = (catalog, _Index(registry, parts))
+        _made_before.move_to_end(key)
+        while len(_made_before) > _MOST_MADE:
+            _made_before.popitem(last=False)
+        return known[1]
 
 
 @lru_cache(maxsize=2)
