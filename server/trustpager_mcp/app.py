@@ -44,6 +44,7 @@ from .shaping.dates import zone_named
 from .shared_repeats import SharedRepeats
 from .shared_state import SharedState
 from .subscriptions import Subscriptions
+from .tracing import only_when_tracing
 from .upstream import MAX_RESPONSE_BYTES, Response, Upstream
 from .version import __version__
 
@@ -445,5 +446,5 @@ def build_server(app: App) -> Server[Any]:
         on_subscriptions_listen=app.subscriptions.listen,
         **context_handlers(app),
     )
-    server.middleware.append(guard)
+    server.middleware[:] = [*map(only_when_tracing, server.middleware), guard]
     return server

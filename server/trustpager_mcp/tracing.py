@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from opentelemetry.trace import StatusCode, get_tracer, use_span
+from opentelemetry.trace import ProxyTracerProvider, StatusCode, get_tracer, get_tracer_provider, use_span
 
 from .redaction import one_line
 
@@ -34,6 +34,20 @@ class Traced(Protocol):
     def attempts(self) -> int: ...
     @property
     def joined(self) -> bool: ...
+
+
+def tracing() -> bool:
+    """Whether an OpenTelemetry SDK has been set up in this process. It may be at any time, so this is asked at each call."""
+    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
+
+
+def only_when_tracing(middleware: Any) -> Any:
+    """The SDK's middleware for spans, passed by where nobody collects them: it costs as much as a validation of the call."""
+
+    async def span_or_not(ctx: Any, call_next: Any) -> Any:
+        return await (middleware(ctx, call_next) if tracing() else call_next(ctx))
+
+    return span_or_not
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from .envelopes import Answer
 from .records import LABELS, compact, is_empty, label, pick, present_keys, pruned, unknown_fields
 from .tables import table
 from .text import clipped, folded, is_plain, readable, turns, without_base64
-from .untrusted import bounded, bounded_inline, cleaned, cleaned_name, cleaned_value, is_outsiders
+from .untrusted import bounded, bounded_inline, cleaned, cleaned_value, fields_of, has_long_text
 from .view import Shaped, Spilled, View
 
 CONCISE_TEXT = 800
@@ -21,6 +21,7 @@ _SENTENCE = 40
 _TABLE_ROWS = 3
 _MANY_FIELDS = 1_000
 _MAX_NESTED = 4_000
+_NEWLINE = "\n"
 
 
 class _Fields:
@@ -34,30 +35,43 @@ class _Fields:
         self.removed = 0
         self.clipped: list[str] = []
         self.left_out: dict[str, int] = {}
+        self.structured = False
+        """Some value is no plain line: it is nested or of several lines."""
+        self._known = fields_of(view.entity)
+        self._everything = view.everything
 
     def add(self, name: str, value: Any) -> None:
-        shown_name, removed = cleaned_name(name)
-        self.removed += removed
-        if is_outsiders(name, value, self.view.entity):
+        field = self._known[name]
+        self.removed += field.removed
+        shown_name = field.name[:200]
+        outside = field.outsiders
+        kind = type(value)
+        # Most values of a record are short plain texts, numbers and flags, which no rule for texts has anything to do with.
+        if kind is str and is_plain(value):
+            if len(value) > 16 and not self._everything:
+                value = moment(value, self.view.zone)
+        elif kind not in (bool, int, float):
+            outside = outside or has_long_text(value)
+            self.structured = True
+            value = self._shown(name, value, field.html)
+        self.values[shown_name] = value
+        if outside:
             self.outsiders.add(shown_name)
-        self.values[shown_name[:200]] = self._shown(name, value)
 
-    def _shown(self, name: str, value: Any) -> Any:
-        if is_plain(value):
-            return value if self.view.everything else moment(value, self.view.zone)
+    def _shown(self, name: str, value: Any, html: bool) -> Any:
         if isinstance(value, str):
-            return self._text(name, value)
+            return self._text(name, value, html)
         if (spoken := turns(value)) is not None and self.view.format != "json":
-            return self._text(name, spoken)
+            return self._text(name, spoken, html)
         if isinstance(value, (dict, list)):
             return self._nested(name, value)
         return value
 
-    def _text(self, name: str, value: str) -> str:
+    def _text(self, name: str, value: str, html: bool) -> str:
         view = self.view
         text = moment(value, view.zone)
         if not view.everything:
-            text = readable(text, html=bool(view.entity and name in view.entity.html))
+            text = readable(text, html=html)
             if view.detail == "concise" and len(text) > 200 and view.fields != (name,):
                 text = folded(text)
         else:
@@ -207,7 +221,9 @@ def _text_result(text: str, view: View) -> str:
 
 def _chosen(whole: dict[str, Any], view: View) -> dict[str, Any]:
     if view.everything or not view.fields:
-        return {k: v for k, v in whole.items() if not is_empty(pruned(v) if isinstance(v, (dict, list)) else v)}
+        return {
+            k: v for k, v in whole.items() if not (v is None or v == "" or (isinstance(v, (dict, list)) and is_empty(pruned(v))))
+        }
     return {f: value for f in view.fields if (value := pick(whole, f)) is not None}
 
 
@@ -217,9 +233,11 @@ def _written(fields: _Fields, whole: dict[str, Any]) -> str:
     if view.format == "json":
         values = {k: _in_json(v, k in fields.outsiders, view.nonce) for k, v in fields.values.items()}
         return compact({**values, "notes": notes} if notes else values)
-    trusted = {k: v for k, v in fields.values.items() if k not in fields.outsiders}
-    outside = {k: v for k, v in fields.values.items() if k in fields.outsiders}
-    parts = [_shortest(trusted, view)] if trusted else []
+    trusted: dict[str, Any] = {}
+    outside: dict[str, Any] = {}
+    for name, value in fields.values.items():
+        (outside if name in fields.outsiders else trusted)[name] = value
+    parts = [] if not trusted else [_shortest(trusted, view) if fields.structured else _lines(trusted, view)]
     if outside:
         parts.append(bounded(_lines(outside, view), view.nonce))
     return "\n".join([*parts, *notes]) or "{}"
@@ -253,7 +271,7 @@ def _may_be_shorter_as_json(value: Any) -> bool:
 def _lines(values: dict[str, Any], view: View) -> str:
     if view.format == "markdown":
         return "\n".join([f"- **{k}**: {_one(v)}" for k, v in values.items()])
-    return "\n".join([f"{k}: {_one(v)}" for k, v in values.items()])
+    return "\n".join([f"{k}: {v if type(v) is str and _NEWLINE not in v else _one(v)}" for k, v in values.items()])
 
 
 def _one(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ _FREE_TEXT = frozenset(
 )
 _LONG = 60
 _LONG_NAME = 64
+_MOST_NAMES = 1_024
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
 _JOINERS = "\u200c\u200d\ufe0f"
 _INVISIBLE = (
@@ -75,37 +77,60 @@ def cleaned_value(value: Any, depth: int = 0) -> tuple[Any, int]:
     return value, 0
 
 
-def cleaned_name(name: str) -> tuple[str, int]:
-    """`cleaned` for the name of a field; the usual ones are remembered."""
-    return _known_name(name) if len(name) <= _LONG_NAME else cleaned(name)
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the name of a field tells: the name without hidden characters and how many there were, and who wrote its text."""
+
+    name: str
+    removed: int
+    outsiders: bool
+    """Whatever is in it, someone outside may have written it: hinted, or named like free text."""
+    html: bool
+
+
+class Fields(dict[str, Field]):
+    """The fields of one kind of record, by name. The records of an API repeat its names: what they tell is found out once.
+
+    Long names and more than any API has, which a hostile one could send, are not kept.
+    """
+
+    def __init__(self, outsider: tuple[str, ...], html: tuple[str, ...]) -> None:
+        super().__init__()
+        self._outsider = outsider
+        self._html = html
+
+    def __missing__(self, name: str) -> Field:
+        shown, removed = cleaned(name)
+        first = name.split(".", 1)[0]
+        free = first in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT
+        field = Field(shown, removed, free or name in self._outsider or first in self._outsider, name in self._html)
+        if len(name) <= _LONG_NAME and len(self) < _MOST_NAMES:
+            self[name] = field
+        return field
+
+
+_fields = lru_cache(maxsize=1_024)(Fields)
+
+
+def fields_of(entity: Entity | None) -> Fields:
+    """What is known of the fields of an entity's records, or of records of no known kind."""
+    return _fields(entity.outsider, entity.html) if entity else _fields((), ())
 
 
 def is_outsiders(name: str, value: Any, entity: Entity | None) -> bool:
     """Whether someone outside may have written this field: hinted, named like free text, or long text of any name."""
-    if entity and entity.outsider and (name in entity.outsider or name.split(".", 1)[0] in entity.outsider):
-        return True
-    if _is_free_text(name) if len(name) <= _LONG_NAME else _named_like_free_text(name):
-        return True
-    return not isinstance(value, (bool, int, float)) and value is not None and _has_long_text(value)
+    return fields_of(entity)[name].outsiders or has_long_text(value)
 
 
-def _named_like_free_text(name: str) -> bool:
-    return name.split(".", 1)[0] in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT
-
-
-# An API has some thousand names of fields and every record repeats them. Long ones, which a hostile API could send, are not kept.
-_known_name = lru_cache(maxsize=4_096)(cleaned)
-_is_free_text = lru_cache(maxsize=4_096)(_named_like_free_text)
-
-
-def _has_long_text(value: Any, depth: int = 0) -> bool:
+def has_long_text(value: Any, depth: int = 0) -> bool:
+    """Whether there is a text anywhere in the value that is long enough to say something, or a field for such texts."""
     if isinstance(value, str):
         return len(value) > _LONG and " " in value
     if depth > 20:
         return True
     if isinstance(value, dict):
-        return any(k in _FREE_TEXT or _has_long_text(v, depth + 1) for k, v in value.items())
-    return isinstance(value, list) and any(_has_long_text(v, depth + 1) for v in value)
+        return any(k in _FREE_TEXT or has_long_text(v, depth + 1) for k, v in value.items())
+    return isinstance(value, list) and any(has_long_text(v, depth + 1) for v in value)
 
 
 def new_nonce() -> str:

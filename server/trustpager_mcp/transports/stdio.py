@@ -1,7 +1,8 @@
 """MCP over this process's standard input and output.
 
-Where these are pipes, as every client makes them, the event loop reads and writes them itself. The SDK hands each line to a
-worker thread and back, which costs more than the rest of its work; it stays in charge where they are no pipes, and on Windows.
+Where these are pipes, as every client makes them, the event loop reads and writes them itself, and the SDK's loop is given them
+as its streams. The SDK hands each line to a worker thread, then through two streams in memory, and back the same way, which
+costs more than the rest of its work; it stays in charge where they are no pipes, and on Windows.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
+import anyio
+import mcp_types as types
 from mcp.server import NotificationOptions
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 from ..app import App, build_server
 
@@ -43,12 +47,11 @@ async def _streams() -> AsyncIterator[Any]:
     try:
         # What handlers or their children print must not get between the messages.
         _divert()
-        lines = await Lines.open(wire_in)
-        output = await Output.open(wire_out)
-        async with stdio_server(stdin=lines, stdout=output) as streams:  # type: ignore[arg-type]
-            yield streams
-        output.close()
-        lines.close()
+        incoming = await Incoming.open(wire_in)
+        outgoing = await Outgoing.open(wire_out)
+        yield incoming, outgoing
+        outgoing.close()
+        incoming.close()
     finally:
         os.dup2(wire_in, 0)
         os.dup2(wire_out, 1)
@@ -69,52 +72,77 @@ def _divert() -> None:
     os.dup2(2, 1)
 
 
-class Lines:
-    """The lines of a pipe, as bytes."""
+class _Stream:
+    """What the SDK expects of either end of a connection: `_streams` opens and closes them, nobody else does."""
+
+    async def aclose(self) -> None:
+        """Left open: the pipe may still have to carry what was written."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class Incoming(_Stream):
+    """The messages of a pipe, one a line; for a line that is none, what is wrong with it."""
 
     def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
         self._reader = reader
         self._transport = transport
 
     @classmethod
-    async def open(cls, descriptor: int) -> Lines:
+    async def open(cls, descriptor: int) -> Incoming:
         reader = asyncio.StreamReader(limit=_LONGEST_LINE)
         pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         return cls(reader, transport)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                line = await self._reader.readline()
-            except ValueError:
-                line = b"(a line that is too long)\n"
-            if not line:
-                return
-            yield line
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            line = await self._reader.readline()
+            if line:
+                return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except ValueError as error:
+            return error
+        raise StopAsyncIteration
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message. Raises anyio.EndOfStream when the client has closed the pipe."""
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise anyio.EndOfStream from None
 
     def close(self) -> None:
         self._transport.close()
 
 
-class Output:
-    """A pipe to write texts to; `flush` waits while the reader is behind."""
+class Outgoing(_Stream):
+    """A pipe to write messages to; `send` waits while the reader is behind."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
 
     @classmethod
-    async def open(cls, descriptor: int) -> Output:
+    async def open(cls, descriptor: int) -> Outgoing:
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
         transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
         return cls(asyncio.StreamWriter(transport, protocol, None, loop))
 
-    async def write(self, text: str) -> None:
-        self._writer.write(text.encode())
-
-    async def flush(self) -> None:
-        await self._writer.drain()
+    async def send(self, item: SessionMessage, /) -> None:
+        """Write one message. Raises anyio.BrokenResourceError when the client has closed the pipe."""
+        text: str = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+        try:
+            self._writer.write(text.encode() + b"\n")
+            await self._writer.drain()
+        except OSError:
+            raise anyio.BrokenResourceError from None
 
     def close(self) -> None:
         self._writer.close()
