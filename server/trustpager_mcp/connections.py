@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import UnreachableError
@@ -129,7 +130,7 @@ class Network:
             allow_redirects=False,
             ssl=self._certificates() if outgoing.url.startswith("https:") else True,
             # Earlier than the whole exchange's end, so that a request that never left is known as such.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_TIMEOUT, seconds * 0.9)),
+            timeout=_connect_within(min(_CONNECT_TIMEOUT, seconds * 0.9)),
         )
         return _NetworkAnswer(response)
 
@@ -154,6 +155,13 @@ class Network:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+
+@lru_cache(maxsize=64)
+def _connect_within(seconds: float) -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
 def _in_pieces(content: bytes | None) -> bytes | io.BytesIO | None:

@@ -15,6 +15,8 @@ DEFAULT_BASE_URL = "https://api.trustpager.com/functions/v1/api/v1"
 MAX_URL = 8_192
 """Characters; what servers on the way take."""
 MAX_BODY = 8 * 1024 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_PLACEHOLDER = re.compile(PATH_PLACEHOLDER + r"(?=/|$)")
 
 
 @dataclass(frozen=True)
@@ -154,14 +156,14 @@ def attachment(parameter: Parameter, value: str) -> Attachment:
 def path_segment(parameter: Parameter, value: Any) -> str:
     """One percent-encoded path segment: no slash, no dot segment, no empty one can leave it."""
     text = _text(value)
-    if text in ("", ".", "..") or any(ord(c) < 32 for c in text):
+    if text in ("", ".", "..") or _CONTROL.search(text):
         raise ArgumentsError(f"{parameter.name}: {text!r} cannot stand in a path.", hint="Give the id as a read returned it.")
     return quote(text, safe="")
 
 
 def _url(tool: Tool, values: dict[str, str], base_url: str) -> str:
     base = base_url.rstrip("/")
-    path = re.sub(PATH_PLACEHOLDER + r"(?=/|$)", lambda m: values[m.group(1)], tool.path)
+    path = _PLACEHOLDER.sub(lambda m: values[m.group(1)], tool.path)
     if path.startswith("https://"):
         return path if base == DEFAULT_BASE_URL else _origin(base) + urlsplit(path).path
     if tool.base == "functions":

@@ -23,6 +23,7 @@ MAX_RESULTS = 64
 MAX_BYTES = 64 * 1024 * 1024
 MAX_BYTES_OF_ALL = 512 * 1024 * 1024
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+"""32 signs that are not mistaken for each other, so that each byte chooses one of them fairly."""
 _HANDLE_LENGTH = 14
 _HANDLE = re.compile(rf"r[{_ALPHABET}]{{{_HANDLE_LENGTH}}}")
 
@@ -94,7 +95,7 @@ class ResultStore:
             return None
         self._forget_expired()
         self._make_room(owner, len(content))
-        handle = "r" + "".join(secrets.choice(_ALPHABET) for _ in range(_HANDLE_LENGTH))
+        handle = "r" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_HANDLE_LENGTH))
         kept = self._kept[owner, handle] = StoredResult(
             handle, spilled.kind, content, spilled.name, spilled.media_type, spilled.entity, self._clock() + self._max_age
         )

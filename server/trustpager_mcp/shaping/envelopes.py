@@ -71,8 +71,10 @@ def _envelope_key(value: dict[str, Any], inside: bool) -> str | None:
     """The key of what an envelope holds: `data`, or the only list, if it is named like one or all it is about."""
     if "data" in value:
         return "data"
+    if "id" in value:
+        return None
     lists = [k for k, v in value.items() if isinstance(v, list)]
-    if len(lists) != 1 or "id" in value:
+    if len(lists) != 1:
         return None
     name = lists[0]
     if name in _ROWS:

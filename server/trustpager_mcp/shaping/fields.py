@@ -48,7 +48,7 @@ class _Fields:
         kind = type(value)
         # Most values of a record are short plain texts, numbers and flags, which no rule for texts has anything to do with.
         if kind is str and is_plain(value):
-            if len(value) > 16 and not self._everything:
+            if len(value) > 16 and value[4] == "-" and not self._everything:
                 value = moment(value, self.view.zone)
         elif kind not in (bool, int, float):
             outside = outside or has_long_text(value)
