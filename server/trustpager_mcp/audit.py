@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from .credentials import Credential
 from .definitions import Effect, Tool
 from .errors import ConfigurationError, ToolError, nothing_happened
 from .redaction import one_line, without_secrets
-from .tracing import call_span, tracing
+from .tracing import call_span
 
 Outcome = Literal["done", "queued", "preview", "refused", "declined", "asked", "failed", "uncertain", "cancelled", "broken"]
 OUTCOMES: dict[Outcome, str] = {
@@ -175,7 +175,7 @@ class AuditLog:
     def recording(self, tool: str, arguments: dict[str, Any], credential: Credential) -> Iterator[CallRecord]:
         """The record of a call, written when the call ends, however it ends. A tracing span lies around the call."""
         record = CallRecord(tool, credential.fingerprint, arguments=arguments)
-        with call_span(record) if tracing() else nullcontext(), self._watched(record, credential) if self.on else _ending(record):
+        with call_span(record), self._watched(record, credential) if self.on else _ending(record):
             yield record
 
     @contextmanager

@@ -116,7 +116,6 @@ class Network:
         return self._context
 
     async def open(self, outgoing: Outgoing, seconds: float) -> Incoming:
-        import aiohttp
         from yarl import URL
 
         if self._session is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..definitions import Entity, Tool
-from ..shaping.view import Detail, Format, Limits, View
+from ..shaping.view import Detail, Format, Limits, View, once
 from .downloads import Downloads
 from .store import ResultStore
 
@@ -40,6 +40,6 @@ class Presentation:
             limits=self.limits,
             zone=self.zone,
             sent=sent,
-            keep=lambda spilled: self.store.keep(owner, spilled),
+            keep=once(lambda spilled: self.store.keep(owner, spilled)),
             save=self.downloads.save if self.downloads else None,
         )

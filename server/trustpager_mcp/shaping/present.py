@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from .envelopes import is_bulk, unwrapped
@@ -10,23 +9,13 @@ from .fields import record, text_answer
 from .tables import table
 from .text import clipped
 from .tokens import at_most
-from .view import Download, Limits, Shaped, Spilled, View
+from .view import Download, Limits, Shaped, View
 from .writes import written
 
 
 def present(payload: Any, view: View) -> Shaped:
     """The text for the agent: within the view's limits whatever came, with what was left out named."""
-    kept: list[str | None] = []
-
-    def keep_once(spilled: Spilled) -> str | None:
-        """Tries at fitting a result keep it once only."""
-        if spilled.kind == "file" or not kept or spilled.value is not last[0]:
-            kept.append(view.keep(spilled))
-            last[:] = [spilled.value]
-        return kept[-1]
-
-    last: list[Any] = [None]
-    shaped = _shaped(payload, replace(view, keep=keep_once))
+    shaped = _shaped(payload, view)
     return Shaped(enforced(shaped.text, view.limits), shaped.data)
 
 

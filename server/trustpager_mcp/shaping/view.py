@@ -45,6 +45,19 @@ Keep = Callable[[Spilled], str | None]
 """Keeps an answer and gives the handle to read it by; None when it is too large to keep."""
 
 
+def once(keep: Keep) -> Keep:
+    """Keeps an answer the first time: the tries at fitting a result ask for it again and again."""
+    last: tuple[Any, str | None] | None = None
+
+    def keep_once(spilled: Spilled) -> str | None:
+        nonlocal last
+        if last is None or spilled.kind == "file" or spilled.value is not last[0]:
+            last = spilled.value, keep(spilled)
+        return last[1]
+
+    return keep_once
+
+
 def _keeps_nothing(_spilled: Spilled) -> None:
     return None
 
