@@ -120,7 +120,7 @@ def add_message(world: World, thread: Record, direction: str, mail: Mail) -> Rec
     world.store.save("email_thread", {
         **thread, "participants": list({p.lower(): p for p in people}.values()),
         "is_read": direction == "outbound", "last_message_at": message["sent_at"], "last_message_direction": direction,
-        "snippet": message["text_body"][:140], "message_count": thread["message_count"] + 1, "updated_at": message["sent_at"],
+        "snippet": message["text_body"][:200], "message_count": thread["message_count"] + 1, "updated_at": message["sent_at"],
     })  # fmt: skip
     return message
 

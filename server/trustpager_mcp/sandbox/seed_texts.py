@@ -40,6 +40,24 @@ _STEPS = (
     "Mention that the rebate is paid at installation and not at order.",
     "If nobody answers, leave a message and try again in the evening.",
 )
+_OFFERS = (
+    "You will find every position with its price on the second page, and the data sheets at the end.",
+    "If you have questions, answer to this email or ring the office any time between eight and five.",
+    "We keep the price for thirty days; after that we have to ask the wholesaler again.",
+    "Our crews are booked about three weeks ahead, so an early answer helps us to hold a date for you.",
+)
+_CLOSINGS = ("Kind regards, the team at Brightside Energy", "Many thanks, your Brightside Energy office")
+_PRAISE = (
+    "They kept to the price and to the day, and rang before they came.",
+    "The app shows what every room uses, and our last bill was a third of the one before.",
+    "When a panel was faulty in the second month they replaced it without any discussion.",
+    "We had three other quotes, and this was the only firm that looked at the roof first.",
+)
+_BLAME = (
+    "It took three calls until somebody could tell us a new date.",
+    "The scaffold stood for two weeks longer than we had been told.",
+    "The office did say sorry and took the call-out off the invoice.",
+)
 _BENEFITS: tuple[str, ...] = (
     "25-year performance warranty", "Monitoring in the app", "Installed by accredited electricians", "Quiet: below 45 dB",
     "Works through blackouts", "Parts in stock in Sydney", "Paperwork for the rebate included", "Ten-year workmanship warranty",
@@ -56,20 +74,47 @@ def contact_notes(rng: Random, short: str | None) -> str | None:
 
 def log(rng: Random, first: str) -> str:
     """What was said at a call or a meeting, or what a note is about."""
-    return " ".join([first, *rng.sample(_WANTS, rng.randint(1, 2)), rng.choice(_NEXT)])
+    return " ".join([first, *rng.sample(_WANTS, rng.randint(3, 4)), rng.choice(_NEXT)])
 
 
 def task_description(rng: Random) -> str | None:
     """What a task's author wrote beside its title, if anything."""
-    return " ".join(rng.sample(_STEPS, rng.randint(1, 3))) if rng.random() < 0.7 else None
+    return " ".join(rng.sample(_STEPS, rng.randint(3, 6))) if rng.random() < 0.9 else None
 
 
 def company_notes(rng: Random, short: str | None) -> str | None:
-    return short if rng.random() < 0.5 else " ".join([*([short] if short else ()), rng.choice(_HEARD), rng.choice(_NEXT)])
+    """What is noted on a company: nothing, a line, or what several people wrote one after the other."""
+    if rng.random() < 0.2:
+        return short
+    return " ".join(
+        [*([short] if short else ()), *rng.sample(_HEARD, 2), *rng.sample(_WANTS, rng.randint(2, 3)), rng.choice(_NEXT)]
+    )
 
 
 def deal_notes(rng: Random, short: str | None) -> str | None:
     return short if rng.random() < 0.3 else " ".join([*([short] if short else ()), rng.choice(_WANTS), rng.choice(_NEXT)])
+
+
+def letter(rng: Random, name: str, text: str) -> str:
+    """The body of an email of the office, around what it is about."""
+    return f"Hi {name}, {text[0].lower()}{text[1:]} {' '.join(rng.sample(_OFFERS, 2))} {rng.choice(_CLOSINGS)}"
+
+
+def testimonial(rng: Random, text: str, rating: int) -> str:
+    """A review, around what it says first."""
+    return " ".join([text, *rng.sample(_PRAISE if rating > 3 else _BLAME, 3)])
+
+
+def site_fields(rng: Random, access: str) -> dict[str, str]:
+    """What the installers note on a work order: the fields that the workspace has for them."""
+    return {
+        "access": access,
+        "roof": f"{rng.choice(('Tile', 'Metal sheet', 'Flat concrete'))}, {rng.choice((5, 15, 22, 30))} degrees",
+        "switchboard": rng.choice(("Replaced in 2019, room for two breakers", "Ceramic fuses: replace first", "Outside, locked")),
+        "meter_number": f"NMI 4103{rng.randint(10**6, 10**7 - 1)}",
+        "parking": rng.choice(("Driveway", "Street, two hours", "Loading dock, book a slot with the concierge")),
+        "crew_notes": " ".join(rng.sample(_STEPS, 3)),
+    }
 
 
 def product_texts(rng: Random, name: str, category: str) -> tuple[str, list[str]]:

@@ -18,6 +18,7 @@ from .view import Shaped, Spilled, View
 
 CONCISE_CELL = 80
 FULL_CELL = 600
+CONCISE_BESIDE = 240
 _MAX_NAMED = 60
 _MAX_COLUMNS = 120
 
@@ -213,7 +214,8 @@ def _beside(answer: Answer, view: View) -> str:
     beside = {k: v for k, v in answer.beside.items() if not is_empty(v)}
     if not beside:
         return ""
-    text = clipped(cleaned(compact(beside))[0], FULL_CELL)
+    room = CONCISE_BESIDE if view.detail == "concise" and not view.fields else FULL_CELL
+    text = clipped(cleaned(compact(beside))[0], room)
     outsiders = any(is_outsiders(k, v, view.entity) for k, v in beside.items())
     return "beside: " + (bounded_inline(text, view.nonce) if outsiders else text)
 

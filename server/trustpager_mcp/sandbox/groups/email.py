@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from .. import mail
+from .. import seed_texts as texts
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import invalid
@@ -204,10 +205,19 @@ _SUBJECTS = (
     ("Maintenance plan renewal", "Your maintenance plan ends next month. Shall we renew it?"),
 )
 _ANSWERS = (
-    "Thanks, that looks good. When could you start?", "Is the price including the switchboard?",
-    "We are comparing with another quote, can you do better on the battery?", "Thursday suits us. The dogs will be inside.",
-    "Signed and attached. Please confirm that you have it.", "Sorry for the delay, could you ring me after four?",
-)  # fmt: skip
+    "Thanks, that looks good. When could you start, and how many days would the crew be here? We are away in the "
+    "last week of the month.",
+    "Is the price including the switchboard, or does that come on top? Our electrician thought it was about $900 "
+    "with the new meter panel.",
+    "We are comparing with another quote, can you do better on the battery? It would help us to have an answer "
+    "before the weekend.",
+    "Thursday suits us. The dogs will be inside, and the key to the meter box hangs behind the door of the shed. "
+    "Please bring shoe covers.",
+    "Signed and attached. Please confirm that you have it, and tell me whether you need the rates notice as well. "
+    "The bank asks for the same papers.",
+    "Sorry for the delay, could you ring me after four? I have read everything and have two questions about the "
+    "warranty and one about the deposit.",
+)
 
 
 def seed(s: Seeder) -> None:
@@ -222,7 +232,7 @@ def seed(s: Seeder) -> None:
     threads: list[Record] = []
     messages: list[Record] = []
     logs: list[Record] = []
-    links: dict[str, list[tuple[str, str, dict[str, Any]]]] = {"contact": [], "opportunity": []}
+    links: dict[str, list[tuple[str, str, dict[str, Any]]]] = {"contact": [], "opportunity": [], "company": []}
     for place, deal in enumerate(deals):
         contact = s.store.get("contact", deal["contact_id"])
         if not contact or not contact["email"]:
@@ -236,7 +246,8 @@ def seed(s: Seeder) -> None:
             inbound = i % 2 == 1
             user = users[place % 3]
             sent = s.time(age - i * 0.6)
-            body = s.rng.choice(_ANSWERS) if inbound else text if i == 0 else "Happy to help. I will come back to you today."
+            ours_first = text if i == 0 else "Happy to help. I will come back to you today."
+            body = s.rng.choice(_ANSWERS) if inbound else texts.letter(s.rng, contact["first_name"], ours_first)
             ours = {"email": "office@" + mail.DOMAIN, "name": "Brightside Energy"}
             people = [(contact["email"], name_of(contact)), (ours["email"], ours["name"])]
             (sender, sender_name), (to, to_name) = people if inbound else people[::-1]
@@ -265,11 +276,13 @@ def seed(s: Seeder) -> None:
         threads.append({
             **thread, "participants": [contact["email"], "office@" + mail.DOMAIN], "message_count": exchange,
             "is_read": last["direction"] == "outbound" or place % 4 != 0, "last_message_at": last["sent_at"],
-            "last_message_direction": last["direction"], "snippet": last["text_body"][:140], "updated_at": last["created_at"],
+            "last_message_direction": last["direction"], "snippet": last["text_body"][:200], "updated_at": last["created_at"],
         })  # fmt: skip
         messages += own
         links["contact"].append((thread["id"], contact["id"], {}))
         links["opportunity"].append((thread["id"], deal["id"], {}))
+        if deal["customer_id"]:
+            links["company"].append((thread["id"], deal["customer_id"], {}))
     s.store.add("email_thread", threads)
     s.store.add("email_message", messages)
     s.store.add("email_log", sorted(logs, key=lambda log: str(log["created_at"])))

@@ -16,7 +16,7 @@ _NEEDED = {
     "notify_assigned_staff": ("subject", "body"),
 }  # fmt: skip
 _STATUSES = ("active", "completed", "unsubscribed", "failed")
-_LEAD = ("business_name", "email", "phone", "website", "address", "category", "rating")
+_LEAD = ("business_name", "email", "phone", "website", "address", "city", "category", "rating", "reviews_count", "place_id")
 
 
 def _counts(store: Store, initiative: Record) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from .. import seed_texts as texts
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
@@ -215,7 +216,8 @@ def seed(s: Seeder) -> None:
         approved = {"approved_by": maker, "approved_at": s.time(age - 1)} if status in ("published", "approved") else {}
         fields = {
             **_REVIEW, "profile_id": profile["id"], "reviewer_name": name_of(person),
-            "reviewer_company": s.rng.choice(companies)["name"], "rating": rating, "testimonial_text": text, "status": status,
+            "reviewer_company": s.rng.choice(companies)["name"], "rating": rating,
+            "testimonial_text": texts.testimonial(s.rng, text, rating), "status": status,
             "service_category": _SERVICES[i % len(_SERVICES)], "consent_given": True, "consent_method": "email",
             "featured": status == "published" and i % 8 == 0, **approved,
             "published_at": s.time(age - 2) if status == "published" else None,

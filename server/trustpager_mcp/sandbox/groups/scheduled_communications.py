@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from .. import seed_texts as texts
 from ..automation.messages import waiting_communication
 from ..business_hours import next_open
 from ..checks import moment
@@ -217,6 +218,10 @@ def _follow_up(world: World, row: Record) -> None:
     waiting_communication(world, "voice_call", _iso(at), payload, {**ids, **more})
 
 
+_ANNIVERSARY = "Your system has been running for a year: how does it do? We would like to look at its figures with you."
+_ON_THE_WAY = "Hi, our crew is on its way and will be with you within the hour. Please clear the driveway. Brightside Energy"
+
+
 def seed(s: Seeder) -> None:
     """Some of every outcome; what is pending lies weeks ahead."""
     contacts = [c for c in s.rng.sample(s.store.all("contact"), 30) if c["email"] and c["phone"]]
@@ -229,10 +234,18 @@ def seed(s: Seeder) -> None:
             "email": {
                 "to_email": contact["email"],
                 "subject": "Your system, one year on",
-                "html_body": "<p>How is it running?</p>",
+                "html_body": f"<p>{texts.letter(s.rng, contact['first_name'], _ANNIVERSARY)}</p>",
             },
-            "sms": {"phone_number_id": s.id(), "to_number": contact["phone"], "message_body": "We are on our way."},
-            "voice_call": {"voice_agent_outbound_config_id": s.id(), "to_number": contact["phone"], "dynamic_variables": {}},
+            "sms": {"phone_number_id": s.id(), "to_number": contact["phone"], "message_body": _ON_THE_WAY},
+            "voice_call": {
+                "voice_agent_outbound_config_id": s.id(),
+                "to_number": contact["phone"],
+                "dynamic_variables": {
+                    "first_name": contact["first_name"],
+                    "reason": "the yearly check of the system",
+                    "best_time": "weekdays after four",
+                },
+            },
         }[channel]
         sent = status == "dispatched"
         rows.append(

@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 from uuid import uuid4
 
+from .. import seed_texts as texts
 from .. import seed_words as words
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
@@ -119,7 +120,7 @@ def seed(s: Seeder) -> None:
             order = s.record(
                 age, deal_id=deal["id"], deal_product_id=line["id"], title=line["name"], status_id=done["id"],
                 schedule_date=s.time(-away)[:10], schedule_time=s.rng.choice([None, "07:30:00", "09:00:00", "13:00:00"]),
-                assigned_to=s.rng.choice([*users, None]), data={"access": s.rng.choice(words.ACCESS)}, sort_order=i,
+                assigned_to=s.rng.choice([*users, None]), data=texts.site_fields(s.rng, s.rng.choice(words.ACCESS)), sort_order=i,
             )  # fmt: skip
             orders.append(order)
     s.store.add("work_order", sorted(orders, key=lambda o: o["created_at"]))
