@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.contract.test_sandbox_support import NOBODY, make
@@ -95,7 +97,14 @@ async def test_products_take_their_defaults_and_lose_their_costs_with_them() -> 
     assert len(await api.get(f"{path}/costs")) == 1
     config = {"fields": [{"key": "gate"}], "statuses": ["Cut", "Fitted"]}
     assert (await api.ok("PATCH", path, {"work_order_config": config, "unit": "m"}))["work_order_config"] == config
-    assert (await api.ok("PATCH", path, {"work_order_config": None}))["work_order_config"] is None
+    every: dict[str, Any] = {
+        "name": "Eaves gutter", "sku": "G1", "price": 13, "currency": "NZD", "category": "Roof", "description": "d", "unit": "m",
+        "benefits": ["b"], "deposit_percent": 20, "default_expiry_days": 30, "images": ["https://x.example/g.png"],
+        "track_inventory": True, "track_batches": True, "low_stock_threshold": 5, "is_active": False, "metadata": {"a": 1},
+        "work_order_config": None,
+    }  # fmt: skip
+    assert every.items() <= (await api.ok("PATCH", path, every)).items()
+    assert every.items() <= (await api.get(path)).items()
     await api.ok("DELETE", path, status=204)
     assert api.workspace.store.get("product_cost", cost["id"]) is None
     assert {p["is_active"] for p in await api.get("/products", is_active="false")} == {False}
@@ -109,6 +118,10 @@ async def test_activities_are_calls_meetings_or_notes_and_are_filtered_by_what_t
     contact = (await api.get("/contacts"))[0]["id"]
     activity = await api.ok("POST", "/activities", {"activity_type": "call", "subject": "x", "contact_id": contact}, status=201)
     assert (await api.get("/activities", contact_id=contact, activity_type="call"))[0] == activity
+    mail = {"to_email": "jo@home.example", "subject": "Hi", "html_body": "x", "contact_id": contact}
+    await api.ok("POST", "/email/send", mail)
+    (sent,) = await api.get("/activities", contact_id=contact, activity_type="email")
+    assert sent["subject"] == "Hi"
     assert (await api.ok("PATCH", f"/activities/{activity['id']}", {"subject": "y"}))["subject"] == "y"
     await api.ok("DELETE", f"/activities/{activity['id']}", status=204)
 

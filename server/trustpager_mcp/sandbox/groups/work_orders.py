@@ -16,7 +16,7 @@ from ..checks import moment
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
-from ..mail import notify
+from ..mail import company_sender, notify
 from ..seed import Seeder
 from ..store import Record, Store
 from ..world import World
@@ -94,9 +94,7 @@ def _send_status(call: Call) -> Answer:
     deal = call.must("opportunity", call.body["deal_id"])
     if not of(call.store, deal["id"]):
         raise invalid("the opportunity has no work orders to show", field="deal_id")
-    sender = setting(call.store, "company_email")
-    if not sender:
-        raise ApiError(400, "EMAIL_NOT_CONFIGURED", "the company has no email address to send from; connect one first")
+    sender = company_sender(call.store)["from_email"]
     expires = call.clock.now() + timedelta(days=call.body.get("expires_in_days", 30))
     token, pin = str(uuid4()), f"{secrets.randbelow(10_000):04d}"
     portal = call.fresh(
