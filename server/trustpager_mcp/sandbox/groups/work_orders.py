@@ -24,6 +24,7 @@ from ..zones import must_find
 
 STATUSES = (("Pending", "#eab308"), ("In Progress", "#3b82f6"), ("Complete", "#22c55e"))
 _FILTERS = ("deal_product_id", "status_id", "assigned_to", "schedule_date")
+_MOST_DAYS = 3650
 _SHOWN_TO_CLIENTS = ("title", "status", "schedule_date", "schedule_time")
 
 
@@ -95,7 +96,9 @@ def _send_status(call: Call) -> Answer:
     if not of(call.store, deal["id"]):
         raise invalid("the opportunity has no work orders to show", field="deal_id")
     sender = company_sender(call.store)["from_email"]
-    expires = call.clock.now() + timedelta(days=call.body.get("expires_in_days", 30))
+    if (days := call.body.get("expires_in_days", 30)) > _MOST_DAYS:
+        raise invalid(f"expires_in_days must be at most {_MOST_DAYS}", field="expires_in_days")
+    expires = call.clock.now() + timedelta(days=days)
     token, pin = str(uuid4()), f"{secrets.randbelow(10_000):04d}"
     portal = call.fresh(
         {
@@ -108,7 +111,8 @@ def _send_status(call: Call) -> Answer:
     lines = [f"Hi {call.body['recipient_name']},", call.body.get("personal_message"), url, f"Your PIN: {pin}"]
     subject = f"The progress of {deal['name']}"
     body = "\n\n".join(line for line in lines if line)
-    notify(call.world, "work_status", portal["recipient_email"], subject, body, deal_id=deal["id"], **{"from": sender})
+    about = {"deal_id": deal["id"], "url": url, "from": sender}
+    notify(call.world, "work_status", portal["recipient_email"], subject, body, **about)
     return Answer({"success": True, "portal_id": portal["id"], "token": token, "expires_at": portal["expires_at"]})
 
 
