@@ -175,6 +175,13 @@ async def test_a_moved_opportunity_fires_the_automations_of_the_new_stage_only_a
         await api.ok("POST", f"/opportunities/{deal['id']}/move", {"pipeline_id": pipeline["id"], "stage_id": stage})
     assert len(await api.get(f"/automations/{made['id']}/runs")) == 1
     assert len(await api.get("/tasks", deal_id=deal["id"])) == 1
+    there = {"pipeline_id": pipeline["id"], "stage_id": second}
+    silent, loud = await a_deal(api), await a_deal(api)
+    await api.ok("POST", f"/opportunities/{silent['id']}/add-card", {**there, "skip_automations": True})
+    for _ in range(2):
+        await api.ok("POST", f"/opportunities/{loud['id']}/add-card", there)
+    runs = await api.get(f"/automations/{made['id']}/runs")
+    assert [r["trigger_data"]["deal_id"] for r in runs] == [loud["id"], deal["id"]]
 
 
 async def test_skip_automations_silences_a_move_and_skip_action_ids_one_action_of_it() -> None:
@@ -207,6 +214,25 @@ async def test_created_and_updated_records_fire_their_triggers_with_what_changed
     assert run["trigger_data"]["_previous_values"] == {"email": "jo@old.example"}
     assert (run["trigger_data"]["_trigger_entity_kind"], run["trigger_data"]["_trigger_entity_id"]) == ("contact", contact["id"])
     assert [r["trigger_data"]["contact_id"] for r in await api.get(f"/automations/{new['id']}/runs")] == [contact["id"]]
+
+
+async def test_new_and_changed_companies_and_deals_fire_too_unless_all_or_one_of_a_batch_are_skipped() -> None:
+    api = make()
+    for path, entity, fields in (("/companies", "customer", {"name": "Acme"}), ("/opportunities", "deal", {"name": "Roof"})):
+        created = await automation(api, trigger_type=f"{entity}_created")
+        updated = await automation(api, trigger_type=f"{entity}_updated")
+        record = await api.ok("POST", path, fields, status=201)
+        quiet = {"skip_automations": True}
+        await api.ok("POST", path, {**fields, **quiet}, status=201)
+        batch = await api.ok("POST", f"{path}/bulk-create", {"records": [fields, {**fields, **quiet}]}, status=201)
+        await api.ok("POST", f"{path}/bulk-create", {"records": [fields], **quiet}, status=201)
+        runs = await api.get(f"/automations/{created['id']}/runs")
+        assert [r["trigger_data"]["_trigger_entity_id"] for r in runs] == [batch["created"][0]["id"], record["id"]]
+        assert "skip_automations" not in batch["created"][1]
+        await api.ok("PATCH", f"{path}/{record['id']}", {"notes": "n"})
+        (run,) = await api.get(f"/automations/{updated['id']}/runs")
+        told = {"_trigger_entity_kind": entity, "_trigger_entity_id": record["id"], "_previous_values": {"notes": None}}
+        assert told.items() <= run["trigger_data"].items()
 
 
 async def test_a_disabled_automation_does_not_fire() -> None:

@@ -12,7 +12,7 @@ HOUR = 3600
 
 
 async def draft(api: Api, **fields: Any) -> dict[str, Any]:
-    body = {"name": "News", "subject": "Hi {{first_name}}", "body_html": "<p>Dear {{ first_name }}</p>", "segment_filter": {}}
+    body = {"name": "News", "subject": "{{contact.greeting}}", "body_html": "<p>Dear {{ first_name }}</p>", "segment_filter": {}}
     campaign: dict[str, Any] = await api.ok("POST", "/email-campaigns", {**body, **fields}, status=201)
     return campaign
 

@@ -56,6 +56,20 @@ async def test_a_bounce_sets_off_its_automations() -> None:
     assert run["trigger_data"]["recipient_email"] == "bounce@home.example"
 
 
+async def test_mail_that_fails_opts_its_contact_out_until_somebody_subscribes_them_again() -> None:
+    api = make()
+    for who, reason in (("bounce", "hard_bounce"), ("complain", "complaint")):
+        address = f"{who}@home.example"
+        contact = await api.ok("POST", "/contacts", {"first_name": "Jo", "email": address}, status=201)
+        await api.ok("POST", "/email/send", {"to_email": address, "subject": "Hi", "html_body": "x"})
+        await api.advance(60)
+        out = {u["email"]: u["reason"] for u in await api.get("/email-campaigns/unsubscribes")}
+        path = f"/contacts/{contact['id']}"
+        assert ((await api.get(path))["email_unsubscribed"], out[address]) == (True, reason)
+        assert (await api.ok("PATCH", path, {"email_unsubscribed": False}))["email_unsubscribed"] is False
+        assert address not in {u["email"] for u in await api.get("/email-campaigns/unsubscribes")}
+
+
 async def test_a_call_that_comes_in_is_answered_logged_and_transcribed() -> None:
     api = make()
     contact = await api.ok("POST", "/contacts", {"first_name": "Jo", "phone": CALLER}, status=201)

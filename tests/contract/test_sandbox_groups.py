@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.contract.test_sandbox_support import NOBODY, make
 from trustpager_mcp.sandbox.trigram import best_similarity
+
+CALLER = make()
+"""Its workspace is only read."""
 
 
 async def test_a_company_is_the_same_record_under_both_paths() -> None:
@@ -30,7 +35,7 @@ async def test_companies_are_created_and_deleted_in_bulk() -> None:
 
 
 async def test_stages_stand_in_order_and_count_their_cards() -> None:
-    api = make()
+    api = CALLER.as_key("tp_live_sandbox_full")
     pipeline = (await api.get("/pipelines"))[0]
     stages = await api.get(f"/pipelines/{pipeline['id']}/stages")
     assert [s["position"] for s in stages] == sorted(s["position"] for s in stages)
@@ -39,8 +44,22 @@ async def test_stages_stand_in_order_and_count_their_cards() -> None:
     assert await api.get(f"/pipelines/{pipeline['id']}") == pipeline
 
 
-async def test_a_pipeline_summary_adds_up_counts_and_values_of_its_stages() -> None:
+async def test_a_stage_that_is_put_elsewhere_pushes_the_others_on_and_shows_its_count() -> None:
     api = make()
+    pipeline = (await api.get("/pipelines"))[0]
+    path, stages = f"/pipelines/{pipeline['id']}/stages", [s["id"] for s in pipeline["stages"]]
+    moved = await api.ok("PATCH", f"{path}/{stages[3]}", {"position": 1})
+    listed = await api.get(path)
+    assert moved == listed[1]
+    assert moved["deal_count"] == pipeline["stages"][3]["deal_count"] > 0
+    assert [s["id"] for s in listed] == [stages[0], stages[3], stages[1], stages[2], *stages[4:]]
+    await api.ok("PATCH", f"{path}/{stages[0]}", {"position": 99})
+    new = await api.ok("POST", path, {"name": "After all"}, status=201)
+    assert [s["id"] for s in await api.get(path)][-2:] == [stages[0], new["id"]]
+
+
+async def test_a_pipeline_summary_adds_up_counts_and_values_of_its_stages() -> None:
+    api = CALLER.as_key("tp_live_sandbox_full")
     pipeline = (await api.get("/pipelines"))[0]
     summary = await api.get(f"/pipelines/{pipeline['id']}/summary")
     cards = await api.get(f"/pipelines/{pipeline['id']}/deals")
@@ -72,8 +91,20 @@ async def test_products_take_their_defaults_and_lose_their_costs_with_them() -> 
     path = f"/products/{product['id']}"
     cost = await api.ok("POST", f"{path}/costs", {"label": "Steel", "cost_price": 4}, status=201)
     assert (await api.ok("PATCH", f"{path}/costs/{cost['id']}", {"cost_price": 5}))["cost_price"] == 5
+    for name in ("supplier_id", "supplier_product_id"):
+        await api.error("POST", f"{path}/costs", {name: NOBODY})
+        await api.error("PATCH", f"{path}/costs/{cost['id']}", {name: NOBODY})
     assert len(await api.get(f"{path}/costs")) == 1
-    assert (await api.ok("PATCH", path, {"work_order_config": None, "unit": "m"}))["unit"] == "m"
+    config = {"fields": [{"key": "gate"}], "statuses": ["Cut", "Fitted"]}
+    assert (await api.ok("PATCH", path, {"work_order_config": config, "unit": "m"}))["work_order_config"] == config
+    every: dict[str, Any] = {
+        "name": "Eaves gutter", "sku": "G1", "price": 13, "currency": "NZD", "category": "Roof", "description": "d", "unit": "m",
+        "benefits": ["b"], "deposit_percent": 20, "default_expiry_days": 30, "images": ["https://x.example/g.png"],
+        "track_inventory": True, "track_batches": True, "low_stock_threshold": 5, "is_active": False, "metadata": {"a": 1},
+        "work_order_config": None,
+    }  # fmt: skip
+    assert every.items() <= (await api.ok("PATCH", path, every)).items()
+    assert every.items() <= (await api.get(path)).items()
     await api.ok("DELETE", path, status=204)
     assert api.workspace.store.get("product_cost", cost["id"]) is None
     assert {p["is_active"] for p in await api.get("/products", is_active="false")} == {False}
@@ -87,6 +118,10 @@ async def test_activities_are_calls_meetings_or_notes_and_are_filtered_by_what_t
     contact = (await api.get("/contacts"))[0]["id"]
     activity = await api.ok("POST", "/activities", {"activity_type": "call", "subject": "x", "contact_id": contact}, status=201)
     assert (await api.get("/activities", contact_id=contact, activity_type="call"))[0] == activity
+    mail = {"to_email": "jo@home.example", "subject": "Hi", "html_body": "x", "contact_id": contact}
+    await api.ok("POST", "/email/send", mail)
+    (sent,) = await api.get("/activities", contact_id=contact, activity_type="email")
+    assert sent["subject"] == "Hi"
     assert (await api.ok("PATCH", f"/activities/{activity['id']}", {"subject": "y"}))["subject"] == "y"
     await api.ok("DELETE", f"/activities/{activity['id']}", status=204)
 
@@ -132,7 +167,8 @@ async def test_the_search_ranks_exact_substrings_first_and_forgives_typos_in_nam
     await api.ok(
         "POST", "/contacts", {"first_name": "Katarzyna", "email": "kat@mail.example", "phone": "+61499888777"}, status=201
     )
-    await api.ok("POST", "/companies", {"name": "Katarzyna Tiles"}, status=201)
+    firm = {"name": "Katarzyna Tiles", "email": "desk@ktiles.example", "landline": "+61290005678", "industry": "Tiling"}
+    await api.ok("POST", "/companies", firm, status=201)
     await api.ok("POST", "/opportunities", {"name": "Katarzyna's roof"}, status=201)
     exact = await api.ok("POST", "/search", {"query": "katarzyna"})
     assert {h["entity_type"] for h in exact if h["rank"] == 1.0} == {"contact", "customer", "deal"}
@@ -144,11 +180,22 @@ async def test_the_search_ranks_exact_substrings_first_and_forgives_typos_in_nam
     for text in ("kat@mail", "499888777"):
         assert [h["display_name"] for h in await api.ok("POST", "/search", {"query": text})] == ["Katarzyna"]
     assert await api.ok("POST", "/search", {"query": "kst@mail.example"}) == []
-    assert len(await api.ok("POST", "/search", {"query": "a", "limit": 3})) == 3
+    for text in ("desk@ktiles", "02 9000 5678"):
+        (hit,) = await api.ok("POST", "/search", {"query": text})
+        assert (hit["entity_type"], hit["display_name"], hit["subtitle"]) == ("customer", "Katarzyna Tiles", "Tiling")
+
+
+@pytest.mark.parametrize("path", ["/search", "/contacts/search", "/companies/search", "/opportunities/search"])
+async def test_a_search_takes_a_text_and_answers_25_hits_unless_another_number_up_to_100_is_asked_for(path: str) -> None:
+    api = CALLER.as_key("tp_live_sandbox_full")
+    for limit, count in ((None, 25), (3, 3), (100, 100)):
+        assert len(await api.ok("POST", path, {"query": "a", "limit": limit})) == count
+    for wrong in ({"query": "a", "limit": 0}, {"query": "a", "limit": 101}, {"query": "  "}, {"query": ""}):
+        await api.error("POST", path, wrong)
 
 
 async def test_the_search_needs_all_three_read_scopes() -> None:
-    api = make()
+    api = CALLER.as_key("tp_live_sandbox_full")
     key = (await api.ok("POST", "/__sandbox/keys", {"scopes": ["contacts:read"]}, status=201))["key"]
     error = await api.as_key(key).error("POST", "/search", {"query": "a"}, status=403)
     assert error["details"]["missing_scopes"] == ["companies:read", "opportunities:read"]

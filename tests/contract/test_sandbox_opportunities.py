@@ -9,6 +9,8 @@ import pytest
 from tests.contract.test_sandbox_support import NOBODY, Api, make
 
 Pipelines = list[tuple[str, list[str]]]
+CALLER = make()
+"""Its workspace is only read."""
 
 
 async def create(api: Api, **fields: Any) -> dict[str, Any]:
@@ -44,13 +46,13 @@ async def test_tags_may_be_words_or_objects_and_get_the_default_colour() -> None
 
 
 async def test_what_an_opportunity_names_must_exist() -> None:
-    api = make()
+    api = CALLER.as_key("tp_live_sandbox_full")
     for body in ({"contact_id": NOBODY}, {"customer_id": NOBODY}, {"status": "maybe"}, {"primary_referrer_contact_id": NOBODY}):
         await api.error("POST", "/opportunities", {"name": "Roof", **body})
 
 
 async def test_referrer_fields_always_show_and_cannot_be_written() -> None:
-    api = make()
+    api = CALLER.as_key("tp_live_sandbox_full")
     deal = next(d for d in await api.get("/opportunities", limit=100, expand="referrer") if d["primary_referrer_contact_id"])
     wanted = {"id", "public_id", "first_name", "last_name", "email", "phone", "job_title"}
     assert set(deal["referrer"]) == wanted
@@ -59,7 +61,7 @@ async def test_referrer_fields_always_show_and_cannot_be_written() -> None:
 
 
 async def test_expansions_inline_what_they_name_and_unknown_ones_are_refused() -> None:
-    api = make()
+    api = CALLER.as_key("tp_live_sandbox_full")
     every = "contact,customer,products,assigned_users,referrer"
     deal = next(d for d in await api.get("/opportunities", limit=100, expand=every) if d["customer_id"])
     assert deal["contact"]["display_name"] == deal["contact_name"]
@@ -90,6 +92,20 @@ async def test_a_move_adds_a_first_card_changes_its_stage_and_takes_it_to_anothe
     for pipeline, stage in ((one, stages[0]), (one, stages[2]), (two, others[1])):
         moved = await api.ok("POST", f"/opportunities/{deal['id']}/move", {"pipeline_id": pipeline, "stage_id": stage})
         assert [(p["pipeline_id"], p["stage_id"]) for p in moved["placements"]] == [(pipeline, stage)]
+
+
+async def test_a_card_that_keeps_its_stage_keeps_the_time_that_it_came() -> None:
+    api = make()
+    (one, stages), *_ = await pipelines_of(api)
+    deal = await create(api)
+    there = {"pipeline_id": one, "stage_id": stages[0]}
+    came = (await api.ok("POST", f"/opportunities/{deal['id']}/move", there))["placements"][0]["entered_at"]
+    await api.advance(3600)
+    for name in ("move", "add-card"):
+        (card,) = (await api.ok("POST", f"/opportunities/{deal['id']}/{name}", {**there, "position": 4}))["placements"]
+        assert (card["position"], card["entered_at"]) == (4, came)
+    (card,) = (await api.ok("POST", f"/opportunities/{deal['id']}/move", {**there, "stage_id": stages[1]}))["placements"]
+    assert (card["position"], card["entered_at"] > came) == (0, True)
 
 
 async def test_add_card_places_beside_and_changes_the_stage_of_a_card_that_is_there() -> None:
@@ -156,6 +172,7 @@ async def test_deletion_takes_products_cards_people_and_keeps_what_was_logged() 
     assert answer == {"deleted": 1, "failed": [NOBODY]}
     store = api.workspace.store
     assert store.all("opportunity_product", opportunity_id=deal) == []
+    assert store.all("work_order", deal_id=deal) == []
     assert [store.linked(kind, deal) for kind in ("card", "opportunity_user", "opportunity_contact", "opportunity_file")] == [
         []
     ] * 4
@@ -165,15 +182,15 @@ async def test_deletion_takes_products_cards_people_and_keeps_what_was_logged() 
 async def test_opportunities_are_filtered_by_every_documented_filter() -> None:
     api = make()
     (one, stages), *_ = await pipelines_of(api)
-    person = await api.ok(
-        "POST", "/contacts", {"first_name": "Zyx", "email": "zyx@mail.example", "phone": "+61499888777"}, status=201
-    )
-    company = await api.ok("POST", "/companies", {"name": "Quokkaworks", "email": "hi@quokkaworks.example"}, status=201)
+    who = {"first_name": "Zyx", "email": "zyx@mail.example", "phone": "+61499888777"}
+    person = await api.ok("POST", "/contacts", who, status=201)
+    firm = {"name": "Quokkaworks", "email": "hi@quokkaworks.example", "landline": "+61290005678"}
+    company = await api.ok("POST", "/companies", firm, status=201)
     user = (await api.get("/opportunities", expand="assigned_users"))[0]["assigned_users"][0]["id"]
     deal = await create(api, name="Periscope", contact_id=person["id"], customer_id=company["id"], status="lost")
     await api.ok("POST", f"/opportunities/{deal['id']}/users/{user}", status=201)
     await api.ok("POST", f"/opportunities/{deal['id']}/move", {"pipeline_id": one, "stage_id": stages[0]})
-    for text in ("periscope", "Zyx", "zyx@mail", "0499 888 777", "quokka", "hi@quokkaworks"):
+    for text in ("periscope", "Zyx", "zyx@mail", "0499 888 777", "quokka", "hi@quokkaworks", "02 9000 5678"):
         assert [d["id"] for d in await api.get("/opportunities", search=text)] == [deal["id"]]
         assert [d["id"] for d in await api.ok("POST", "/deals/search", {"query": text})] == [deal["id"]]
     for name, value in (("contact_id", person["id"]), ("customer_id", company["id"]), ("created_after", "2026-06-15")):

@@ -66,9 +66,24 @@ async def test_costs_of_a_line_are_added_listed_changed_and_deleted() -> None:
     assert (cost["quantity"], cost["currency"]) == (1, "AUD")
     assert await api.get(f"{path}/{line}") == [cost]
     assert (await api.ok("PATCH", f"{path}/{cost['id']}", {"unit_cost": 450}))["unit_cost"] == 450
-    await api.error("POST", f"{path}/{line}", {"supplier_id": NOBODY})
+    for name in ("supplier_id", "supplier_product_id"):
+        await api.error("POST", f"{path}/{line}", {name: NOBODY})
+        await api.error("PATCH", f"{path}/{cost['id']}", {name: NOBODY})
     await api.ok("DELETE", f"{path}/{cost['id']}", status=204)
     assert await api.get(f"{path}/{line}") == []
+
+
+async def test_a_removed_line_takes_its_costs_and_leaves_its_work_orders() -> None:
+    api = make()
+    deal = await create(api)
+    for path in (f"/opportunities/{deal}/products/", "/opportunities/"):
+        line = (await add_line(api, deal))["id"]
+        cost = await api.ok("POST", f"/opportunities/{deal}/product-costs/{line}", {"label": "Crane"}, status=201)
+        order = await api.ok("POST", "/work-orders", {"deal_product_id": line}, status=201)
+        await api.ok("DELETE", path + (line if "products" in path else deal), status=204)
+        kept = await api.get(f"/work-orders/{order['id']}")
+        assert (kept["deal_product_id"], kept["deal_id"]) == (None, deal if "products" in path else None)
+        assert api.workspace.store.get("opportunity_product_cost", cost["id"]) is None
 
 
 async def test_the_parts_of_one_opportunity_are_not_reached_through_another() -> None:

@@ -110,7 +110,10 @@ async def test_sending_renders_the_template_with_the_opportunitys_data_and_mails
     contact = await api.get(f"/contacts/{deal['contact_id']}")
     template_id, _ = await template(
         api,
-        {"type": "cover-page", "content": {"title": "For {{contact.first_name}}", "html": "<p>One &amp; two</p>"}},
+        {
+            "type": "cover-page",
+            "content": {"title": "{{contact.greeting}} / {{contact.display_name}}", "html": "<p>One &amp; two</p>"},
+        },
         {"type": "text-block", "content": {"text": "hidden"}, "is_visible": False},
         {"type": "product-table", "content": {"title": "Included"}},
         {"type": "page-break"},
@@ -126,7 +129,7 @@ async def test_sending_renders_the_template_with_the_opportunitys_data_and_mails
     assert [m["to"] for m in mails] == [SAM["email"], KIM["email"]]
     assert "As discussed" in mails[0]["body"]
     text = await text_of(api, envelope["document_id"])
-    assert f"For {contact['first_name']}" in text
+    assert f"{contact['greeting']} / {contact['display_name']}" in text
     assert "One & two" in text
     assert "hidden" not in text
     line = (await api.get(f"/opportunities/{deal['id']}/products"))[0]

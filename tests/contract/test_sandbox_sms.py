@@ -51,7 +51,7 @@ async def test_a_fixed_line_takes_no_text_and_only_able_numbers_send() -> None:
         await api.error("POST", "/sms/send", {**TEXT, **wrong})
 
 
-async def test_what_comes_in_is_unread_until_marked_and_stop_opts_out() -> None:
+async def test_what_comes_in_is_unread_until_marked_stop_opts_out_and_start_in_again() -> None:
     api = make()
     contact = await api.ok("POST", "/contacts", {"first_name": "Jo", "phone": TEXT["to_number"]}, status=201)
     incoming = {"channel": "sms", "from": TEXT["to_number"]}
@@ -65,6 +65,8 @@ async def test_what_comes_in_is_unread_until_marked_and_stop_opts_out() -> None:
     assert (await api.ok("PATCH", path, {"unread_count": 0, "status": "archived"}))["status"] == "archived"
     assert (await api.get(path))["unread_count"] == 0
     await api.error("PATCH", path, {"unread_count": -1})
+    await api.ok("POST", "/__sandbox/inbound", {**incoming, "body": " START "}, status=201)
+    assert (await api.get(f"/contacts/{contact['id']}"))["sms_unsubscribed"] is False
     for wrong in ({"channel": "fax"}, {**incoming, "body": ""}, {**incoming, "body": "x", "to": "+61200000000"}):
         await api.error("POST", "/__sandbox/inbound", wrong)
 

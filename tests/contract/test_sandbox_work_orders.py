@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
+from tests.contract.test_sandbox_support import NOBODY, ORIGIN, Api, make
+
+SHARED = make()
+"""A workspace for tests that look at their own records only."""
 
 
 async def a_line(api: Api) -> dict[str, Any]:
@@ -36,6 +39,9 @@ async def test_a_work_order_is_pending_today_all_day_and_shows_on_its_opportunit
     )
     assert await api.get(f"/opportunities/{made['deal_id']}/work-orders") == [made]
     assert await api.get(f"/work-orders/{made['id']}") == made
+    further = {"deal_product_id": made["deal_product_id"], "sort_order": -1}
+    first = await api.ok("POST", "/work-orders", further, status=201)
+    assert [o["id"] for o in await api.get(f"/deals/{made['deal_id']}/work-orders")] == [first["id"], made["id"]]
 
 
 async def test_a_status_is_named_by_its_label_in_any_case_or_by_its_id() -> None:
@@ -81,7 +87,7 @@ async def test_work_orders_are_listed_by_line_status_person_and_day() -> None:
     "wrong", [{"deal_product_id": NOBODY}, {"assigned_to": NOBODY}, {"schedule_time": "9am"}, {"schedule_date": "1/7"}]
 )
 async def test_a_work_order_for_nothing_or_nobody_is_refused(wrong: dict[str, Any]) -> None:
-    api = make()
+    api = SHARED.as_key("tp_live_sandbox_full")
     line = await a_line(api)
     assert (await api.error("POST", "/work-orders", {"deal_product_id": line["id"], **wrong}))["code"] == "VALIDATION_ERROR"
 
@@ -96,6 +102,18 @@ async def test_a_client_gets_a_portal_link_with_a_pin_that_the_caller_does_not_s
     assert mail["to"] == "jo@client.example"
     assert all(part in mail["body"] for part in (answer["token"], "Your PIN", "Nearly there"))
     assert "pin" not in answer
+    page, visitor = mail["url"].removeprefix(ORIGIN), api.as_key(None)
+    assert (await visitor.get(page))["recipient_name"] == "Jo"
+    pin = mail["body"].rpartition(": ")[2]
+    await visitor.error("POST", page, {"pin": "none"}, status=403)
+    shown = await visitor.ok("POST", page, {"pin": pin})
+    assert (shown["deal_name"], [(o["title"], o["status"]) for o in shown["work_orders"]]) == ("Roof", [("Panel", "Pending")])
+    await api.advance(7 * 86_400)
+    await visitor.error("POST", page, {"pin": pin}, status=409)
+    del body["expires_in_days"]
+    await api.error("POST", "/work-orders/send-work-status", {**body, "expires_in_days": 10**12})
+    again = await api.ok("POST", "/work-orders/send-work-status", body)
+    assert again["expires_at"][:10] == "2026-07-22"
 
 
 async def test_a_portal_needs_work_orders_and_an_address_to_send_from() -> None:
@@ -104,6 +122,7 @@ async def test_a_portal_needs_work_orders_and_an_address_to_send_from() -> None:
     body = {"deal_id": line["opportunity_id"], "recipient_email": "jo@client.example", "recipient_name": "Jo"}
     assert "no work orders" in (await api.error("POST", "/work-orders/send-work-status", body))["message"]
     await api.ok("POST", "/work-orders", {"deal_product_id": line["id"]}, status=201)
-    set_up(api, "own_company", contact_email=None)
-    assert (await api.error("POST", "/work-orders/send-work-status", body))["code"] == "EMAIL_NOT_CONFIGURED"
+    for config in api.workspace.store.all("email_config"):
+        api.workspace.store.delete("email_config", config["id"])
+    assert "no email configuration" in (await api.error("POST", "/work-orders/send-work-status", body))["message"]
     await api.error("POST", "/work-orders/send-work-status", {**body, "deal_id": NOBODY}, status=404)

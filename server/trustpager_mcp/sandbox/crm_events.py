@@ -9,9 +9,9 @@ from .store import Record
 _ENTITIES = {"contact": ("contact", "contact_id"), "company": ("customer", "customer_id"), "opportunity": ("deal", "deal_id")}
 
 
-def created(call: Call, kind: str, record: Record) -> None:
-    """`<entity>_created`, unless the caller said skip_automations."""
-    if not _skipped(call):
+def created(call: Call, kind: str, record: Record, fields: Record) -> None:
+    """`<entity>_created`, unless the caller said skip_automations, for all or in this record's own fields."""
+    if not _skipped(call) and not fields.get("skip_automations"):
         call.world.emit(f"{_ENTITIES[kind][0]}_created", _entity_data(kind, record))
 
 

@@ -141,7 +141,7 @@ def page(
     more = len(rest) > limit
     data = [show(r) if show else r for _, r in chosen]
     if fields := call.query.get("fields"):
-        data = [selected(r, fields) for r in data]
+        data = [selected(r, fields, call.query.get("expand")) for r in data]
     pagination = {"next_cursor": _cursor(call.tool.name, chosen[-1][0]) if more else None, "has_more": more}
     return Answer(data, extra={"pagination": pagination, "total": len(rows)})
 
@@ -151,9 +151,9 @@ def everything(data: list[Any]) -> Answer:
     return Answer(data, extra={"pagination": {"next_cursor": None, "has_more": False}, "total": len(data)})
 
 
-def selected(record: Record, fields: str) -> Record:
-    """`fields`: the named ones, and always the id."""
-    wanted = {"id", *(f.strip() for f in fields.split(","))}
+def selected(record: Record, fields: str, expand: str | None = None) -> Record:
+    """`fields`: the named ones, always the id, and what `expand` asks for."""
+    wanted = {"id", *(f.strip() for f in f"{fields},{expand or ''}".split(","))}
     return {k: v for k, v in record.items() if k in wanted}
 
 
@@ -173,6 +173,14 @@ def _place(tool: str, cursor: str) -> tuple[Any, ...]:
 
 def _unknown_cursor() -> ApiError:
     return invalid("cursor is not one that this list has given", field="cursor")
+
+
+def sought(call: Call) -> str:
+    """The text that a search endpoint is asked for. Raises VALIDATION_ERROR when it is blank."""
+    text = str(call.body["query"]).strip()
+    if not text:
+        raise invalid("query must not be empty", field="query")
+    return text
 
 
 def contains(record: Record, text: str, *fields: str) -> bool:

@@ -202,6 +202,12 @@ def unsubscribe(world: World, email: str, reason: str, campaign_id: str | None =
         world.store.add("email_unsubscribe", [world.fresh({**fields, "contact_id": contact_of["id"] if contact_of else None})])
 
 
+def resubscribe(world: World, email: str) -> None:
+    """Take an address off the opt-out list: its contact wants mailings again."""
+    for entry in world.store.all("email_unsubscribe", email=email.lower()):
+        world.store.delete("email_unsubscribe", entry["id"])
+
+
 def _settle(world: World) -> None:
     """The receiving servers' answers: delivered, bounced, or a complaint; the last two end mailings to the address."""
     for pending in take_due(world, "email_delivery"):

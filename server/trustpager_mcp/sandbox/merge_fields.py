@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from .people import greeting_of, name_of
 from .store import Record, Store
 
 _VARIABLE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
@@ -16,11 +17,12 @@ def context_of(store: Store, now: datetime, deal_id: str | None) -> Record:
     deal = store.get("opportunity", deal_id) if deal_id else None
     contact = _linked(store, "contact", deal, "contact_id")
     account = _linked(store, "company", deal, "customer_id")
-    name = " ".join(filter(None, (contact.get("first_name"), contact.get("last_name"))))
+    name = name_of(contact)
     return {
         "deal": {**deal, "value": value_of(store, deal)} if deal else {}, "company": next(iter(store.all("own_company")), {}),
         "account": account, "customer": account,
-        "contact": {**contact, "full_name": name, "display_name": name}, "today": f"{now:%d/%m/%Y}",
+        "contact": {**contact, "full_name": name, "display_name": name, "greeting": greeting_of(contact)},
+        "today": f"{now:%d/%m/%Y}",
     }  # fmt: skip
 
 

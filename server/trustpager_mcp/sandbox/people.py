@@ -28,6 +28,11 @@ def name_of(contact: Record) -> str:
     return f"{contact.get('first_name') or ''} {contact.get('last_name') or ''}".strip()
 
 
+def greeting_of(contact: Record) -> str:
+    """How texts address a contact, whose first name may be missing."""
+    return f"Hi {contact['first_name']}" if contact.get("first_name") else "Hi there"
+
+
 def open_deals(store: Store, contact_ids: list[str]) -> list[Record]:
     """Open opportunities whose primary contact is one of these, newest first."""
     return [d for c in contact_ids for d in store.all("opportunity", contact_id=c, status="open")]

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..company import setting
+from ..people import greeting_of, name_of
 from ..store import Record
 from ..world import World
 from ..zones import must_find
@@ -99,9 +100,8 @@ class Context:
 
 
 def contact_values(contact: Record) -> Record:
-    name = f"{contact.get('first_name') or ''} {contact.get('last_name') or ''}".strip()
-    greeting = f"Hi {contact['first_name']}" if contact.get("first_name") else "Hi there"
-    return {**contact, "display_name": name, "full_name": name, "greeting": greeting}
+    name = name_of(contact)
+    return {**contact, "display_name": name, "full_name": name, "greeting": greeting_of(contact)}
 
 
 def deal_values(world: World, deal: Record) -> Record:

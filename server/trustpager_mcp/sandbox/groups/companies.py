@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .. import crm_events
-from ..engine import Answer, Call, Handler, bulk, bulk_create, change, clear_references, contains, everything, page
+from ..engine import Answer, Call, Handler, bulk, bulk_create, change, clear_references, contains, everything, page, sought
 from ..errors import invalid
 from ..phones import check_phones
 from ..rules import check_metadata
 from ..store import Record
-from . import activities, contacts, opportunities
+from . import activities, contacts, opportunities, supplier_catalog
 
 _SEARCHED = ("name", "email", "phone", "landline")
 _WRITABLE = ("name", "email", "phone", "landline", "industry", "website", "notes", "metadata")
@@ -29,7 +29,7 @@ def create_one(call: Call, fields: Record) -> Record:
         raise invalid("name is required", field="name")
     record = call.fresh({**dict.fromkeys(_WRITABLE), "metadata": {}, **_checked(fields)})
     call.store.add("company", [record])
-    crm_events.created(call, "company", record)
+    crm_events.created(call, "company", record, fields)
     return call.store.get("company", record["id"]) or record
 
 
@@ -46,7 +46,8 @@ def _list(call: Call) -> Answer:
 
 
 def _search(call: Call) -> Answer:
-    found = [r for r in call.store.all("company") if contains(r, call.body["query"], *_SEARCHED)]
+    text = sought(call)
+    found = [r for r in call.store.all("company") if contains(r, text, *_SEARCHED)]
     return everything(found[: call.body.get("limit", 25)])
 
 
@@ -58,6 +59,7 @@ def _contacts(call: Call) -> Answer:
 def _delete_one(call: Call, company_id: str) -> bool:
     call.store.unlink_everywhere(company_id)
     costs = [("product_cost", "supplier_id"), ("opportunity_product_cost", "supplier_id")]
+    supplier_catalog.forget_supplier(call, company_id)
     clear_references(call, company_id, ("opportunity", "customer_id"), ("activity", "customer_id"), *costs)
     return call.store.delete("company", company_id)
 

@@ -18,8 +18,11 @@ from ..engine import (
     everything,
     page,
     selected,
+    sought,
 )  # fmt: skip
 from ..errors import ApiError, invalid
+from ..mail import resubscribe
+from ..people import greeting_of, name_of
 from ..phones import check_phones, to_e164
 from ..rules import check_metadata
 from ..store import Record
@@ -36,9 +39,7 @@ _FAILURE = "UNSUBSCRIBE NOT COMPLETED -- DO NOT TELL THE CALLER THEY HAVE BEEN R
 
 def view(record: Record) -> Record:
     """A contact as the API shows it: with display_name and greeting."""
-    first, last = record.get("first_name") or "", record.get("last_name") or ""
-    name = f"{first} {last}".strip()
-    return {**record, "display_name": name, "greeting": f"Hi {first}" if first else "Hi there"}
+    return {**record, "display_name": name_of(record), "greeting": greeting_of(record)}
 
 
 def _expanded(call: Call, record: Record) -> Record:
@@ -81,7 +82,7 @@ def create_one(call: Call, fields: Record) -> Record:
     opted_in = {"email_unsubscribed": False, "sms_unsubscribed": False}
     record = call.fresh({**defaults, **opted_in, **_checked(fields)})
     call.store.add("contact", [record])
-    crm_events.created(call, "contact", record)
+    crm_events.created(call, "contact", record, fields)
     return view(call.store.get("contact", record["id"]) or record)
 
 
@@ -103,17 +104,26 @@ def _list(call: Call) -> Answer:
 def _update(call: Call) -> Answer:
     before = call.must("contact")
     after = change(call, "contact", before, _checked(call.body))
+    if call.body.get("email_unsubscribed") is False and after.get("email"):
+        resubscribe(call.world, after["email"])
     crm_events.updated(call, "contact", before, after)
     return Answer(view(call.must("contact")))
 
 
 def _get(call: Call) -> Answer:
     shown = _expanded(call, call.must("contact"))
-    return Answer(selected(shown, call.query["fields"]) if call.query.get("fields") else shown)
+    fields, expand = call.query.get("fields"), call.query.get("expand")
+    return Answer(selected(shown, fields, expand) if fields else shown)
+
+
+def _speaks_of(person: Record, text: str) -> bool:
+    """Full text: the text as it stands, or each of its words somewhere."""
+    return contains(person, text, *_SEARCHED) or all(contains(person, word, *_SEARCHED) for word in text.split())
 
 
 def _search(call: Call) -> Answer:
-    found = [view(r) for r in call.store.all("contact") if contains(view(r), call.body["query"], *_SEARCHED)]
+    text = sought(call)
+    found = [person for r in call.store.all("contact") if _speaks_of(person := view(r), text)]
     return everything(found[: call.body.get("limit", 25)])
 
 

@@ -10,7 +10,7 @@ from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
-from ..people import name_of
+from ..people import greeting_of, name_of
 from ..seed import Seeder
 from ..store import Record, Store
 from ..world import Job, World, earliest, take_due
@@ -178,8 +178,9 @@ def _recipients(call: Call) -> Answer:
 
 
 def _filled(text: str, contact: Record) -> str:
-    words = {**contact, "name": name_of(contact), "display_name": name_of(contact)}
-    return re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda m: str(words.get(m[1]) or ""), text)
+    """With the contact's variables, named {{first_name}} or {{contact.first_name}}."""
+    words = {**contact, "name": name_of(contact), "display_name": name_of(contact), "greeting": greeting_of(contact)}
+    return re.sub(r"\{\{\s*(?:contact\.)?(\w+)\s*\}\}", lambda m: str(words.get(m[1]) or ""), text)
 
 
 def _content(campaign: Record, contact: Record) -> str:

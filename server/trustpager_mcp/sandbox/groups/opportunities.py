@@ -18,6 +18,7 @@ from ..engine import (
     created_between,
     everything,
     page,
+    sought,
 )
 from ..errors import invalid
 from ..rules import check_metadata, normal_tags
@@ -25,7 +26,9 @@ from ..store import Record
 from . import contacts, opportunity_parts
 
 _WRITABLE = ("name", "contact_id", "customer_id", "status", "value", "currency", "lead_source", "tags", "notes", "metadata")
-_SEARCHED = ("name", "contact_name", "customer_name", "_contact_email", "_contact_phone", "_customer_email", "_customer_phone")
+_REACHED_BY = ("email", "phone", "landline")
+_OF_BOTH = tuple(f"_{who}_{how}" for who in ("contact", "customer") for how in _REACHED_BY)
+_SEARCHED = ("name", "contact_name", "customer_name", *_OF_BOTH)
 _REFERRER = ("id", "public_id", "first_name", "last_name", "email", "phone", "job_title")
 
 
@@ -136,7 +139,7 @@ def create_one(call: Call, fields: Record) -> Record:
     call.store.add("opportunity", [record])
     if pipeline_id and stage_id:
         place(call, record["id"], pipeline_id, stage_id, 0)
-    crm_events.created(call, "opportunity", record)
+    crm_events.created(call, "opportunity", record, fields)
     return view(call, call.store.get("opportunity", record["id"]) or record)
 
 
@@ -151,9 +154,10 @@ def check_stage(call: Call, pipeline_id: Any, stage_id: Any) -> None:
 
 
 def place(call: Call, opportunity_id: str, pipeline_id: str, stage_id: str, position: int) -> None:
-    """A card in a pipeline, or the stage of the card that is there."""
-    card = {"stage_id": stage_id, "position": position, "entered_at": call.clock.iso()}
-    call.store.link("card", opportunity_id, pipeline_id, **card)
+    """A card in a pipeline, or the stage of the card that is there; one that keeps its stage is there since it came."""
+    before = dict(call.store.linked("card", opportunity_id)).get(pipeline_id, {})
+    since = before["entered_at"] if before.get("stage_id") == stage_id else call.clock.iso()
+    call.store.link("card", opportunity_id, pipeline_id, stage_id=stage_id, position=position, entered_at=since)
 
 
 def _move_one(call: Call, opportunity_id: str) -> bool:
@@ -179,7 +183,9 @@ def _placed(call: Call, keep_others: bool) -> Answer:
         pipeline_id, stage_id = call.body["pipeline_id"], call.body["stage_id"]
         before = dict(call.store.linked("card", record["id"])).get(pipeline_id, {}).get("stage_id")
         place(call, record["id"], pipeline_id, stage_id, call.body.get("position") or 0)
-        crm_events.stage_changed(call, record, pipeline_id, stage_id, before)
+        placed = {**record, "updated_at": call.clock.iso()}
+        call.store.save("opportunity", placed)
+        crm_events.stage_changed(call, placed, pipeline_id, stage_id, before)
     else:
         _move_one(call, record["id"])
     return Answer(view(call, call.must("opportunity")))
@@ -197,9 +203,7 @@ def _bulk_create(call: Call) -> Answer:
 
 def _delete_one(call: Call, opportunity_id: str) -> bool:
     for line in call.store.all("opportunity_product", opportunity_id=opportunity_id):
-        call.store.delete("opportunity_product", line["id"])
-    for cost in call.store.all("opportunity_product_cost", opportunity_id=opportunity_id):
-        call.store.delete("opportunity_product_cost", cost["id"])
+        opportunity_parts.delete_line(call, line["id"])
     call.store.unlink_everywhere(opportunity_id)
     logged = [("activity", "deal_id"), ("task", "deal_id"), ("work_order", "deal_id"), ("invoice", "trustpager_deal_id")]
     clear_references(call, opportunity_id, *logged, ("referral", "referred_deal_id"))
@@ -216,9 +220,9 @@ def _searchable(call: Call, record: Record) -> Record:
     customer = call.store.get("company", record.get("customer_id") or "") or {}
     return {
         **view(call, record),
-        "_contact_email": contact.get("email"), "_contact_phone": contact.get("phone"),
-        "_customer_email": customer.get("email"), "_customer_phone": customer.get("phone"),
-    }  # fmt: skip
+        **{f"_contact_{how}": contact.get(how) for how in _REACHED_BY},
+        **{f"_customer_{how}": customer.get(how) for how in _REACHED_BY},
+    }
 
 
 def _list(call: Call) -> Answer:
@@ -241,8 +245,8 @@ def _list(call: Call) -> Answer:
 
 
 def _search(call: Call) -> Answer:
-    rows = call.store.all("opportunity")
-    found = [view(call, r) for r in rows if contains(_searchable(call, r), call.body["query"], *_SEARCHED)]
+    text = sought(call)
+    found = [view(call, r) for r in call.store.all("opportunity") if contains(_searchable(call, r), text, *_SEARCHED)]
     return everything(found[: call.body.get("limit", 25)])
 
 

@@ -6,9 +6,8 @@ from .. import stored_files
 from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, forbidden, invalid, not_found
 from ..store import Record
-from . import activities, contacts, files, tasks, work_orders
+from . import activities, contacts, files, products, tasks, work_orders
 
-_COST_FIELDS = ("label", "unit_cost", "quantity", "currency", "supplier_id", "supplier_product_id")
 # attachment tool suffix: (path name of the id, kind of record, needs this file type)
 _ATTACHMENTS = {
     "file": ("fileId", "file", None),
@@ -64,12 +63,16 @@ def _update_product(call: Call) -> Answer:
     return Answer(_line_view(call, change(call, "opportunity_product", _line(call), call.body)))
 
 
-def _remove_product(call: Call) -> Answer:
-    line = _line(call)
-    for cost in call.store.all("opportunity_product_cost", opportunity_product_id=line["id"]):
+def delete_line(call: Call, line_id: str) -> None:
+    """A line item with its costs; the work orders raised for it stay."""
+    for cost in call.store.all("opportunity_product_cost", opportunity_product_id=line_id):
         call.store.delete("opportunity_product_cost", cost["id"])
-    clear_references(call, line["id"], ("work_order", "deal_product_id"))
-    call.store.delete("opportunity_product", line["id"])
+    clear_references(call, line_id, ("work_order", "deal_product_id"))
+    call.store.delete("opportunity_product", line_id)
+
+
+def _remove_product(call: Call) -> Answer:
+    delete_line(call, _line(call)["id"])
     return Answer(status=204)
 
 
@@ -90,9 +93,8 @@ def _costs(call: Call) -> Answer:
 
 def _add_cost(call: Call) -> Answer:
     line = _line(call)
-    call.reference("company", call.body.get("supplier_id"), "supplier_id")
     links = {"opportunity_id": line["opportunity_id"], "opportunity_product_id": line["id"]}
-    cost = call.fresh({**links, "quantity": 1, "currency": "AUD", **{k: call.body[k] for k in _COST_FIELDS if k in call.body}})
+    cost = call.fresh({**links, "quantity": 1, "currency": "AUD", **products.checked_cost(call)})
     call.store.add("opportunity_product_cost", [cost])
     return Answer(cost, status=201)
 
@@ -102,6 +104,10 @@ def _cost(call: Call) -> Record:
     if cost["opportunity_id"] != call.must("opportunity")["id"]:
         raise ApiError(404, "NOT_FOUND", "the opportunity has no such cost")
     return cost
+
+
+def _update_cost(call: Call) -> Answer:
+    return Answer(change(call, "opportunity_product_cost", _cost(call), products.checked_cost(call)))
 
 
 def _delete_cost(call: Call) -> Answer:
@@ -179,7 +185,7 @@ HANDLERS: dict[str, Handler] = {
     "reorder_opportunity_products": _reorder,
     "list_opportunity_product_costs": _costs,
     "create_opportunity_product_cost": _add_cost,
-    "update_opportunity_product_cost": lambda c: Answer(change(c, "opportunity_product_cost", _cost(c), c.body)),
+    "update_opportunity_product_cost": _update_cost,
     "delete_opportunity_product_cost": _delete_cost,
     "list_opportunity_contacts": _people,
     "add_opportunity_contact": _attach("opportunity_contact", "contactId", "contact"),
@@ -189,7 +195,7 @@ HANDLERS: dict[str, Handler] = {
     "unassign_opportunity_user": _detach("opportunity_user", "userId"),
     "list_opportunity_activities": lambda c: everything(activities.of(c, "deal_id", c.must("opportunity")["id"])),
     "list_opportunity_tasks": lambda c: everything(tasks.of(c, "deal_id", c.must("opportunity")["id"])),
-    "list_opportunity_work_orders": lambda c: everything(work_orders.of(c, c.must("opportunity")["id"])),
+    "list_opportunity_work_orders": lambda c: everything(work_orders.of(c.store, c.must("opportunity")["id"])),
     "list_opportunity_invoices": lambda c: everything(c.store.all("invoice", trustpager_deal_id=c.must("opportunity")["id"])),
     **_attachment_handlers(),
 }

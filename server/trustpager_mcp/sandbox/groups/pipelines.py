@@ -44,8 +44,8 @@ def _delete(call: Call) -> Answer:
 
 def _create_stage(call: Call) -> Answer:
     pipeline = call.must("pipeline")
-    count = len(call.store.all("stage", pipeline_id=pipeline["id"]))
-    stage = call.fresh({"pipeline_id": pipeline["id"], "color": "#3b82f6", "position": count, **call.body})
+    last = max((s["position"] for s in call.store.all("stage", pipeline_id=pipeline["id"])), default=-1)
+    stage = call.fresh({"pipeline_id": pipeline["id"], "color": "#3b82f6", "position": last + 1, **call.body})
     call.store.add("stage", [stage])
     return Answer({**stage, "deal_count": 0}, status=201)
 
@@ -55,6 +55,17 @@ def _stage(call: Call) -> Record:
     if stage["pipeline_id"] != call.must("pipeline")["id"]:
         raise ApiError(404, "NOT_FOUND", "the pipeline has no such stage")
     return stage
+
+
+def _update_stage(call: Call) -> Answer:
+    """A new position is a place in the order: the stages from there on move one further."""
+    stage = _stage(call)
+    if (wanted := call.body.get("position")) is not None:
+        others = [s["id"] for s in _stages(call, stage["pipeline_id"]) if s["id"] != stage["id"]]
+        for index, other in enumerate(others):
+            call.store.save("stage", {**call.must("stage", other), "position": index + (index >= wanted)})
+    change(call, "stage", stage, call.body)
+    return Answer(next(s for s in _stages(call, stage["pipeline_id"]) if s["id"] == stage["id"]))
 
 
 def _delete_stage(call: Call) -> Answer:
@@ -94,7 +105,7 @@ HANDLERS: dict[str, Handler] = {
     "delete_pipeline": _delete,
     "list_pipeline_stages": lambda c: everything(_stages(c, c.must("pipeline")["id"])),
     "create_pipeline_stage": _create_stage,
-    "update_pipeline_stage": lambda c: Answer(change(c, "stage", _stage(c), c.body)),
+    "update_pipeline_stage": _update_stage,
     "delete_pipeline_stage": _delete_stage,
     "list_pipeline_opportunities": _opportunities,
     "get_pipeline_summary": _summary,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, change, contains, everything, page
+from ..engine import Answer, Call, Handler, change, clear_references, contains, everything, page
 from ..errors import ApiError
 from ..store import Record
+from . import supplier_catalog
 
 
 def _list(call: Call) -> Answer:
@@ -30,14 +31,24 @@ def _delete(call: Call) -> Answer:
     product = call.must("product")
     for cost in call.store.all("product_cost", product_id=product["id"]):
         call.store.delete("product_cost", cost["id"])
+    # What was sold or is offered under its name stays.
+    clear_references(call, product["id"], ("opportunity_product", "product_id"))
+    supplier_catalog.forget_product(call, product)
     call.store.delete("product", product["id"])
     return Answer(status=204)
 
 
+def checked_cost(call: Call) -> Record:
+    """The fields of a cost, of a product or of an opportunity's line item; what it names exists. Raises VALIDATION_ERROR."""
+    for name, kind in (("supplier_id", "company"), ("supplier_product_id", "supplier_product")):
+        call.reference(kind, call.body.get(name), name)
+    fields: Record = call.body
+    return fields
+
+
 def _add_cost(call: Call) -> Answer:
     product = call.must("product")
-    call.reference("company", call.body.get("supplier_id"), "supplier_id")
-    cost = call.fresh({"product_id": product["id"], "quantity": 1, **call.body})
+    cost = call.fresh({"product_id": product["id"], "quantity": 1, **checked_cost(call)})
     call.store.add("product_cost", [cost])
     return Answer(cost, status=201)
 
@@ -62,6 +73,6 @@ HANDLERS: dict[str, Handler] = {
     "delete_product": _delete,
     "list_product_costs": lambda c: everything(c.store.all("product_cost", product_id=c.must("product")["id"])),
     "create_product_cost": _add_cost,
-    "update_product_cost": lambda c: Answer(change(c, "product_cost", _cost(c), c.body)),
+    "update_product_cost": lambda c: Answer(change(c, "product_cost", _cost(c), checked_cost(c))),
     "delete_product_cost": _delete_cost,
 }

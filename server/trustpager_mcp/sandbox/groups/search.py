@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, contains, everything
+from ..engine import Answer, Call, Handler, contains, everything, sought
 from ..store import Record
 from ..trigram import best_similarity
 from . import contacts
@@ -18,7 +18,7 @@ def _rank(query: str, name: str, record: Record) -> float:
 
 
 def _search(call: Call) -> Answer:
-    query = call.body["query"].strip()
+    query = sought(call)
     hits: list[Record] = []
 
     def consider(kind: str, record: Record, name: str, subtitle: str | None) -> None:

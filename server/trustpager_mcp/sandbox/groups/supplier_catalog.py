@@ -41,12 +41,27 @@ def _update(call: Call) -> Answer:
 
 
 def _delete(call: Call) -> Answer:
+    _delete_one(call, call.must("supplier_product")["id"])
+    return Answer(status=204)
+
+
+def _delete_one(call: Call, record_id: str) -> None:
     """Costs that were taken from the row keep their price and lose the link."""
-    record_id = call.must("supplier_product")["id"]
     costs = ("product_cost", "opportunity_product_cost")
     clear_references(call, record_id, *((kind, "supplier_product_id") for kind in costs))
     call.store.delete("supplier_product", record_id)
-    return Answer(status=204)
+
+
+def forget_supplier(call: Call, company_id: str) -> None:
+    """Remove what a deleted company offered."""
+    for record in call.store.all("supplier_product", supplier_id=company_id):
+        _delete_one(call, record["id"])
+
+
+def forget_product(call: Call, product: Record) -> None:
+    """Offers for a deleted product stay, under its name."""
+    for record in call.store.all("supplier_product", product_id=product["id"]):
+        call.store.save("supplier_product", {**record, "product_id": None, "product_name": product["name"]})
 
 
 def seed(s: Seeder) -> None:
