@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ..checks import moment
+from ..errors import ApiError
 from ..mail import notify
+from ..phones import to_e164
 from ..store import Record
+from ..texting import text_out
 from ..world import World
 from ..zones import clock_time, day_name, must_find
 
@@ -80,13 +83,24 @@ def _send(world: World, booking: Record, event_type: Record, notice: Record) -> 
         if "email" in notice["channels"] and email:
             subject = _filled(notice.get("email_subject") or "{event_type} on {date}", words)
             body = _filled(notice.get("email_body") or "Your appointment is on {date} at {time}.", words)
-            notify(world, "booking", email, subject, body, booking_id=booking["id"], label=notice.get("label"))
+            links = {
+                "deal_id": booking["deal_id"],
+                "contact_id": booking["contact_id"] if email == booking["customer_email"] else None,
+            }
+            notify(world, "booking", email, subject, body, booking_id=booking["id"], label=notice.get("label"), **links)
             sent += 1
         if "sms" in notice["channels"] and phone:
             body = _filled(notice.get("sms_body") or "{event_type}: {date} at {time}.", words)
-            world.send("sms", phone, body=body, booking_id=booking["id"], label=notice.get("label"))
-            sent += 1
+            sent += _text(world, phone, body)
     return sent
+
+
+def _text(world: World, phone: str, body: str) -> int:
+    """A text message in its conversation: 1, or 0 when the number has opted out or nothing can send it."""
+    try:
+        return int(text_out(world, to_e164(phone) or phone, body)["status"] != "suppressed")
+    except ApiError:
+        return 0
 
 
 def _recipients(world: World, booking: Record, who: str) -> list[tuple[str | None, str | None]]:
