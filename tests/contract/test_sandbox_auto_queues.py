@@ -99,6 +99,20 @@ async def test_enrolling_needs_exactly_one_way_of_naming_people_and_a_queue_with
         await api.error("POST", f"{path}/bulk-enroll", body)
 
 
+async def test_every_filter_reaches_the_people_and_companies_that_it_describes() -> None:
+    api = make()
+    store, path = api.workspace.store, await queue(api, {**EMAIL, "delay_days": 1})
+    people = ("contact_type", "source", "email", "first_name", "last_name", "job_title", "city", "state", "country")
+    firms = ("account_type", "industry", "is_customer", "is_supplier", "city", "state", "country")
+    for mode, kind, fields in (("contact_filter", "contact", people), ("customer_filter", "company", firms)):
+        for field in fields:
+            value = next(r[field] for r in store.all(kind) if r.get(field))
+            found = {r["id"] for r in store.all(kind) if r.get(field) == value}
+            wanted = found if kind == "contact" else {c for firm in found for c in store.linking("employer", firm)}
+            body = {mode: {field: value}, "skip_if_already_enrolled": False, "enrollment_time": "2026-07-01T00:00:00Z"}
+            assert (await api.ok("POST", f"{path}/bulk-enroll", body))["total_matched"] == len(wanted), field
+
+
 async def test_enrolling_twice_skips_those_who_wait_unless_it_is_forced() -> None:
     api = make()
     path, ids = await queue(api, {**EMAIL, "delay_days": 1}), await people(api, 3)

@@ -168,13 +168,21 @@ async def test_a_manual_run_answers_every_action_with_its_result_and_is_listed()
     api = make()
     deal = await a_deal(api)
     broken = {"action_type": "assign_user", "config": {"user_id": NOBODY}}
-    made = await automation(api, task("Ring {{contact.first_name}} about {{deal.name}}"), broken)
+    category = await api.ok("POST", "/tasks/categories", {"name": "Calls"}, status=201)
+    ring = {"title": "Ring {{contact.first_name}} about {{deal.name}}", "category": "calls", "due_offset_days": 2}
+    made = await automation(api, {"action_type": "add_tasks", "config": {"tasks": [ring]}}, broken)
     run = await triggered(api, made, deal_id=deal["id"])
     assert (run["status"], run["actions_total"], run["actions_executed"], run["actions_failed"]) == ("failed", 2, 1, 1)
     assert [r["status"] for r in run["action_results"]] == ["completed", "failed"]
     assert NOBODY in run["action_results"][1]["error"]
     assert set(run["action_results"][0]) >= {"action_type", "request", "response", "error", "duration_ms"}
-    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == ["Ring Jane about Roof"]
+    (made_task,) = await api.get("/tasks", deal_id=deal["id"])
+    assert (made_task["title"], made_task["category_id"], made_task["due_date"][:10]) == (
+        "Ring Jane about Roof", category["id"], "2026-06-17",
+    )  # fmt: skip
+    assert run["truncated"] is False
+    long = {"action_type": "slack_send_message", "config": {"message": "x" * 3000}}
+    assert (await triggered(api, await automation(api, long)))["truncated"] is True
     assert await api.get(f"/automations/{made['id']}/runs") == [run]
     assert await api.get(f"/automations/runs/{run['run_id']}") == run
     await api.error("POST", f"/automations/{made['id']}/trigger", {"trigger_data": {"deal_id": NOBODY}})
@@ -258,6 +266,30 @@ async def test_created_and_updated_records_fire_their_triggers_with_what_changed
     assert run["trigger_data"]["_previous_values"] == {"email": "jo@old.example"}
     assert (run["trigger_data"]["_trigger_entity_kind"], run["trigger_data"]["_trigger_entity_id"]) == ("contact", contact["id"])
     assert [r["trigger_data"]["contact_id"] for r in await api.get(f"/automations/{new['id']}/runs")] == [contact["id"]]
+
+
+async def test_every_entity_trigger_names_the_row_and_higher_priority_goes_first() -> None:
+    api = make()
+    made = {
+        f"{entity}_{happened}": await automation(api, trigger_type=f"{entity}_{happened}")
+        for entity in ("contact", "customer", "deal") for happened in ("created", "updated")
+    }  # fmt: skip
+    for entity, path, name in (
+        ("contact", "contacts", "first_name"),
+        ("customer", "companies", "name"),
+        ("deal", "opportunities", "name"),
+    ):
+        row = await api.ok("POST", f"/{path}", {name: "One"}, status=201)
+        await api.ok("PATCH", f"/{path}/{row['id']}", {name: "Two"})
+        for happened in ("created", "updated"):
+            (run,) = await api.get(f"/automations/{made[f'{entity}_{happened}']['id']}/runs")
+            data = run["trigger_data"]
+            assert (data["_trigger_entity_kind"], data["_trigger_entity_id"]) == (entity, row["id"])
+        assert (data["_changed_fields"], data["_previous_values"]) == ([name], {name: "One"})
+    for priority in (1, 9, 5):
+        await automation(api, task(f"priority {priority}"), trigger_type="deal_created", priority=priority)
+    deal = await a_deal(api)
+    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == [f"priority {n}" for n in (1, 5, 9)]
 
 
 async def test_a_disabled_automation_does_not_fire() -> None:

@@ -375,7 +375,7 @@ async def test_a_cancelled_booking_frees_its_slot_stops_reminders_and_leaves_the
 
 async def test_attended_clears_the_next_action_and_logs_an_activity() -> None:
     api, kind = await quiet(booking_notifications=NOTICES)
-    made = await book(api, kind, message="Two storeys")
+    made = await book(api, kind, message="Two storeys", attendees=[{"email": "mate@field.example", "name": "Mate"}])
     store = api.workspace.store
     deal = store.get("opportunity", made["deal_id"])
     store.save("opportunity", {**deal, "next_action": "Ring", "next_action_date": DAY})
@@ -384,7 +384,7 @@ async def test_attended_clears_the_next_action_and_logs_an_activity() -> None:
     assert (deal["next_action"], deal["next_action_date"]) == (None, None)
     (activity,) = await api.get(f"/opportunities/{made['deal_id']}/activities")
     assert (activity["activity_type"], activity["subject"]) == ("meeting", "Chat: attended")
-    assert "Two storeys" in activity["description"]
+    assert all(part in activity["description"] for part in ("Two storeys", "Mate", JO["phone"], "17 June 2026 at 10:00 AM"))
 
 
 async def test_late_and_no_show_tell_the_booker_and_invite_to_book_again() -> None:

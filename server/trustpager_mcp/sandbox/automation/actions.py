@@ -312,7 +312,7 @@ ACTIONS: dict[str, Callable[[Step], Record]] = {
     "send_gmail_email": lambda s: messages.gmail_email(s.world, s.context, s.config),
     "send_sms": lambda s: messages.sms(s.world, s.context, s.config),
     "voice_outbound_call": lambda s: messages.voice_call(s.world, s.context, s.config),
-    "call_webhook": lambda s: messages.webhook(s.world, s.context, s.config),
+    "call_webhook": lambda s: messages.webhook(s.world, s.context, s.config, s.action),
     "add_tasks": _add_tasks,
     "create_lead": _create_lead,
     "move_deal": _move_deal,

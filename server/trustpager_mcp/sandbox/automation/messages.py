@@ -9,6 +9,7 @@ from ..mail import check_alias, default_config, gmail_of, notify
 from ..phones import to_e164
 from ..store import Record
 from ..texting import text_out
+from ..webhook_delivery import is_local, queue
 from ..world import World
 from .context import Context, assignee, contact_values
 from .outcome import Failed, Skipped
@@ -192,9 +193,14 @@ def waiting_communication(world: World, channel: str, scheduled_for: str, payloa
     return row
 
 
-def webhook(world: World, context: Context, config: Record) -> Record:
-    """What the webhook would have been sent; nothing leaves the sandbox."""
+def webhook(world: World, context: Context, config: Record, action: Record) -> Record:
+    """To an address of this machine the trigger's data are posted right after; what is for elsewhere goes to the outbox."""
     method = str(config.get("method") or "POST").upper()
+    if is_local(config["url"]):
+        kind = "auto_queue_step" if "queue_id" in action else "automation_action"
+        hook = {"id": action["id"], "url": config["url"]}
+        delivery = queue(world, kind, hook, "automation", context.trigger_data, method)
+        return {"delivery_id": delivery["id"], "channel": "webhook", "to": config["url"]}
     return _sent(world.send("webhook", config["url"], method=method, body=context.trigger_data, source="automation"))
 
 

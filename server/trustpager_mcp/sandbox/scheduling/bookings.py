@@ -228,7 +228,7 @@ def _invite(world: World, booking: Record, event_type: Record) -> None:
 def _enrol(world: World, booking: Record, event_type: Record, start: datetime) -> None:
     queue = world.store.get("auto_queue", event_type.get("event_queue_id") or "")
     if queue is not None:
-        anchor = start - timedelta(minutes=event_type.get("enrollment_offset_minutes") or 0)
+        anchor = start - slots.minutes(event_type, "enrollment_offset_minutes")
         ids = {k: booking[k] for k in ("contact_id", "deal_id", "customer_id")}
         enrolment.enrol(world, queue, ids, anchor, event_data(booking))
 
@@ -284,8 +284,13 @@ def _clear_next_action(world: World, booking: Record) -> None:
 def _log(world: World, booking: Record, status: str) -> None:
     start = moment(booking["start_time"])
     assert start is not None
+    who = ", ".join(filter(None, (booking["customer_email"], booking["customer_phone"])))
+    team = [u["name"] for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))]
+    guests = [a.get("name") or a["email"] for a in booking["attendees"]]
     text = [
-        f"{booking['customer_name']} ({booking['customer_email']}), {spoken(start, booking['timezone'])}",
+        f"{booking['customer_name']} ({who}), {spoken(start, booking['timezone'])}",
+        f"With: {', '.join(team)}" if team else None,
+        f"Attendees: {', '.join(guests)}" if guests else None,
         booking["message"] and f"Message: {booking['message']}",
         booking["google_meet_link"] and f"Meeting: {booking['google_meet_link']}",
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from ..checks import moment
 from ..errors import ApiError
 from ..mail import notify
@@ -12,6 +10,7 @@ from ..store import Record
 from ..texting import text_out
 from ..world import World
 from ..zones import clock_time, day_name, must_find
+from . import slots
 
 _TIMED = {"pre_meeting": -1, "meeting_start": 0}
 """When a notice goes out, in offsets from the start: before it, at it."""
@@ -28,7 +27,7 @@ def plan(world: World, booking: Record, event_type: Record) -> None:
     assert start is not None
     for kind, sign in _TIMED.items():
         for notice in (event_type.get("booking_notifications") or {}).get(kind, []):
-            at = start + sign * timedelta(minutes=notice.get("offset_minutes") or 0)
+            at = start + sign * slots.minutes(notice, "offset_minutes")
             if at > world.clock.now():
                 _keep(world, booking, kind, notice, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
@@ -37,7 +36,7 @@ def plan_rebooking(world: World, booking: Record, event_type: Record) -> int:
     """Put invitations to book again on the clock; how many."""
     notices = (event_type.get("booking_notifications") or {}).get("rebooking", [])
     for notice in notices:
-        at = world.clock.now() + timedelta(minutes=notice.get("offset_minutes") or 0)
+        at = world.clock.now() + slots.minutes(notice, "offset_minutes")
         _keep(world, booking, "rebooking", notice, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return len(notices)
 

@@ -19,9 +19,10 @@ TAKING = ("confirmed", "late", "attended")
 Span = tuple[datetime, datetime]
 
 
-def minutes(event_type: Record, name: str, default: int = 0) -> timedelta:
-    value = event_type.get(name)
-    return timedelta(minutes=min(default if value is None else value, _MOST_DAYS * 24 * 60))
+def minutes(rules: Record, name: str, default: int = 0) -> timedelta:
+    """A field of an event type or notice, from nothing to a hundred years."""
+    value = rules.get(name)
+    return timedelta(minutes=max(0, min(default if value is None else value, _MOST_DAYS * 24 * 60)))
 
 
 def duration(event_type: Record) -> timedelta:
