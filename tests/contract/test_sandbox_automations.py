@@ -126,6 +126,12 @@ async def test_an_automation_is_set_off_by_the_source_it_names_only() -> None:
     await api.ok("PATCH", f"/automations/{made['id']}/triggers/{row['id']}", {"source_id": number})
     await api.ok("POST", "/__sandbox/inbound", text, status=201)
     assert len(await api.get(f"/automations/{made['id']}/runs")) == 1
+    formed = await automation(api, trigger_type="form_completed")
+    only = {"config": {"form_template_id": NOBODY}}
+    assert (await api.ok("POST", f"/automations/{formed['id']}/triggers", only, status=201))["source_type"] == "form_template"
+    for form in (made["id"], NOBODY):
+        api.workspace.world.emit("form_completed", {"form_template_id": form})
+    assert [r["trigger_data"]["form_template_id"] for r in await api.get(f"/automations/{formed['id']}/runs")] == [NOBODY]
     hook = await api.ok("POST", "/webhooks/incoming", {"service_name": "Site"}, status=201)
     mapped = await api.ok("POST", "/webhooks/incoming", {"service_type": "zapier"}, status=201)
     for trigger, url, wanted in (
