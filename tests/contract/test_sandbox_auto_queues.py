@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.test_sandbox_support import NOBODY, Api, make
 
-EMAIL = {"action_type": "send_custom_email", "config": {"customMessage": "Hello"}}
+EMAIL = {"action_type": "send_custom_email", "config": {"greeting": "Hi", "customMessage": "Hello"}}
 
 
 async def queue(api: Api, *steps: dict[str, Any]) -> str:
@@ -99,6 +99,20 @@ async def test_enrolling_needs_exactly_one_way_of_naming_people_and_a_queue_with
         await api.error("POST", f"{path}/bulk-enroll", body)
 
 
+async def test_every_filter_reaches_the_people_and_companies_that_it_describes() -> None:
+    api = make()
+    store, path = api.workspace.store, await queue(api, {**EMAIL, "delay_days": 1})
+    people = ("contact_type", "source", "email", "first_name", "last_name", "job_title", "city", "state", "country")
+    firms = ("account_type", "industry", "is_customer", "is_supplier", "city", "state", "country")
+    for mode, kind, fields in (("contact_filter", "contact", people), ("customer_filter", "company", firms)):
+        for field in fields:
+            value = next(r[field] for r in store.all(kind) if r.get(field))
+            found = {r["id"] for r in store.all(kind) if r.get(field) == value}
+            wanted = found if kind == "contact" else {c for firm in found for c in store.linking("employer", firm)}
+            body = {mode: {field: value}, "skip_if_already_enrolled": False, "enrollment_time": "2026-07-01T00:00:00Z"}
+            assert (await api.ok("POST", f"{path}/bulk-enroll", body))["total_matched"] == len(wanted), field
+
+
 async def test_enrolling_twice_skips_those_who_wait_unless_it_is_forced() -> None:
     api = make()
     path, ids = await queue(api, {**EMAIL, "delay_days": 1}), await people(api, 3)
@@ -127,11 +141,14 @@ async def test_opportunities_bring_their_people_and_companies_theirs() -> None:
     a, b = await people(api, 2, last_name="Deal")
     deal = await api.ok("POST", "/opportunities", {"name": "D", "contact_id": a}, status=201)
     await api.ok("POST", f"/opportunities/{deal['id']}/contacts/{b}", status=201)
-    path = await queue(api, {**EMAIL, "delay_days": 1})
+    about = {"action_type": "add_tasks", "config": {"tasks": [{"title": "About {{deal.name}}"}]}}
+    path = await queue(api, {**about, "delay_days": 1})
     assert (await api.ok("POST", f"{path}/bulk-enroll", {"deal_ids": [deal["id"]]}))["enrolled"] == 2
     timers = await api.get(f"{path}/enrollments")
     assert {t["contact_id"] for t in timers} == {a, b}
-    assert {t["deal_id"] for t in timers} == {deal["id"]}
+    assert {t["deal_id"] for t in timers} == {t["trigger_data"]["deal_id"] for t in timers} == {deal["id"]}
+    await api.advance(86_401)
+    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == ["About D"] * 2
     firm = await api.ok("POST", "/companies", {"name": "F", "industry": "Beekeeping"}, status=201)
     await api.ok("POST", f"/contacts/{a}/employers/{firm['id']}", status=201)
     other = await queue(api, EMAIL)
@@ -178,13 +195,18 @@ async def test_automations_attach_people_to_queues_run_as_steps_and_remove_them(
     path = await queue(api, {"automation_id": stepped["id"], "delay_hours": 1}, {**EMAIL, "delay_days": 2})
     made = await api.ok("POST", "/automations", {"name": "A", "trigger_type": "api"}, status=201)
     actions = f"/automations/{made['id']}/actions"
-    config = {"event_queue_id": path.split("/")[-1]}
+    config = {"event_queue_id": path.split("/")[-1], "enrollment_time": "{{visit.at}}"}
     attach = await api.ok("POST", actions, {"action_type": "attach_to_event_queue", "sequence": 1, "config": config}, status=201)
     detach = await api.ok(
         "POST", actions, {"action_type": "remove_from_event_queue", "sequence": 2, "config": config}, status=201
     )
-    data = {"trigger_data": {"contact_id": person}}
+    data = {"trigger_data": {"contact_id": person, "visit": {"at": "2026-06-15T12:00:00+10:00"}}}
+    never = await api.ok(
+        "POST", f"{actions}/{attach['id']}/execute", {"trigger_data": {**data["trigger_data"], "visit": {"at": "noon"}}}
+    )
+    assert "enrollment_time" in never["error"]
     await api.ok("POST", f"{actions}/{attach['id']}/execute", data)
+    assert {t["enrollment_time"][:16] for t in await api.get(f"{path}/enrollments")} == {"2026-06-15T02:00"}
     await api.ok("POST", "/__sandbox/clock", {"advance_seconds": 3601})
     assert [t["title"] for t in await api.get("/tasks", contact_id=person)] == ["from the queue"]
     (run,) = await api.get(f"/automations/{stepped['id']}/runs")

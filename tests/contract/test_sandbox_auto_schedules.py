@@ -61,6 +61,7 @@ async def test_a_time_of_day_becomes_a_cron_expression_and_a_cron_expression_win
         {"audience_type": "contacts", "audience_filter": {"limit": 0}},
         {"max_runs": 0},
         {"days_of_week": [7], "time_of_day": "09:00"},
+        {"time_of_day": "9:00"},
     ],
 )
 async def test_a_schedule_that_could_not_fire_is_refused(wrong: dict[str, Any]) -> None:
@@ -102,26 +103,28 @@ async def test_wall_clock_time_counts_through_both_changes_of_summer_time() -> N
 
 async def test_a_schedule_fires_when_its_time_comes_for_every_row_of_its_audience() -> None:
     api = make()
-    made = await schedule(api, audience_filter={"roles": ["sales"]})
+    made = await schedule(api, audience_filter={"roles": ["client_editor"]})
     path = f"/auto-schedules/{made['id']}"
     preview = await api.get(f"{path}/audience-preview", sample=1)
-    assert (preview["total_count"], len(preview["sample"])) == (3, 1)
+    assert (preview["total_count"], len(preview["sample"])) == (4, 1)
     await at(api, "2026-06-17T00:00:00Z")
     newest, first = await api.get(f"{path}/runs")
     assert (first["fired_at"][:19], first["audience_size"], first["runs_triggered"], first["status"]) == (
-        "2026-06-15T23:00:00", 3, 3, "completed",
+        "2026-06-15T23:00:00", 4, 4, "completed",
     )  # fmt: skip
     assert newest["fired_at"].startswith("2026-06-16T23:00:00")
     now = await api.get(path)
     assert (now["run_count"], now["next_run_at"]) == (2, "2026-06-17T23:00:00Z")
-    assert len(await api.get(f"/automations/{made['automation_id']}/runs")) == 6
+    runs = await api.get(f"/automations/{made['automation_id']}/runs")
+    assert len(runs) == 8
+    assert preview["sample"][0] in [run["trigger_data"] for run in runs]
     assert (await api.listed(f"{path}/runs", limit=1))["pagination"]["has_more"] is True
 
 
 async def test_a_schedule_ends_by_its_date_or_its_number_of_runs_and_can_go_on() -> None:
     api = make()
-    counted = await schedule(api, max_runs=2, audience_filter={"roles": ["admin"]})
-    dated = await schedule(api, end_at="2026-06-17T00:00:00Z", audience_filter={"roles": ["admin"]})
+    counted = await schedule(api, max_runs=2, audience_filter={"roles": ["client_admin"]})
+    dated = await schedule(api, end_at="2026-06-17T00:00:00Z", audience_filter={"roles": ["client_admin"]})
     await at(api, "2026-06-20T00:00:00Z")
     one, two = [await api.get(f"/auto-schedules/{s['id']}") for s in (counted, dated)]
     assert (one["run_count"], one["is_active"], one["next_run_at"]) == (2, False, None)
@@ -146,11 +149,11 @@ async def test_firing_by_hand_counts_for_nothing_and_minds_no_limit() -> None:
 
 async def test_a_fire_whose_runs_fail_says_partial_or_failed() -> None:
     api = make()
-    made = await schedule(api, audience_filter={"roles": ["sales"]})
+    made = await schedule(api, audience_filter={"roles": ["client_editor"]})
     broken = {"action_type": "assign_user", "sequence": 2, "config": {"user_id": NOBODY}}
     await api.ok("POST", f"/automations/{made['automation_id']}/actions", broken, status=201)
     fired = await api.ok("POST", f"/auto-schedules/{made['id']}/fire-now")
-    assert (fired["status"], fired["runs_triggered"], fired["runs_failed"]) == ("failed", 3, 3)
+    assert (fired["status"], fired["runs_triggered"], fired["runs_failed"]) == ("failed", 4, 4)
     await api.ok("PATCH", f"/automations/{made['automation_id']}", {"conditions": {"user.name": {"contains_text": "jack"}}})
     assert (await api.ok("POST", f"/auto-schedules/{made['id']}/fire-now"))["status"] == "partial"
     await api.ok("POST", f"/automations/{made['automation_id']}/disable")

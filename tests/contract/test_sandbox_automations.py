@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make, set_up
+from tests.contract.test_sandbox_support import NOBODY, ORIGIN, Api, make, set_up
 
 
 async def automation(api: Api, *actions: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -64,6 +64,7 @@ async def test_an_automation_starts_disabled_and_is_switched_on_and_off_and_dele
         ({"trigger_type": "form_submitted"}, "trigger_type"),
         ({"trigger_type": "moon_rises"}, "trigger_type"),
         ({"trigger_type": "stage_changed", "stage_id": NOBODY}, "stage_id"),
+        ({"trigger_type": "api", "stage_id": NOBODY}, "stage_id"),
         ({"trigger_type": "api", "conditions": {"tags": {"resembles": "x"}}}, "conditions.tags"),
     ],
 )
@@ -75,6 +76,8 @@ async def test_an_automation_with_a_wrong_trigger_stage_or_operator_is_refused(b
 async def test_a_stage_changed_automation_needs_its_stage_and_takes_no_trigger_rows() -> None:
     api = make()
     assert "stage_id" in (await api.error("POST", "/automations", {"name": "A", "trigger_type": "stage_changed"}))["message"]
+    old = await api.error("POST", "/automations", {"name": "A", "trigger_type": "form_submitted"})
+    assert "form_completed" in old["message"]
     stage = (await api.get("/pipelines"))[0]["stages"][1]["id"]
     made = await api.ok("POST", "/automations", {"name": "A", "trigger_type": "stage_changed", "stage_id": stage}, status=201)
     await api.error("POST", f"/automations/{made['id']}/triggers", {})
@@ -87,11 +90,57 @@ async def test_a_trigger_row_takes_its_source_type_from_the_automation() -> None
     row = await api.ok("POST", path, {}, status=201)
     assert (row["source_type"], row["source_id"]) == ("voice_agent", None)
     assert (await api.ok("PATCH", f"{path}/{row['id']}", {"source_id": "agent_7"}))["source_id"] == "agent_7"
+    assert (await api.ok("PATCH", f"{path}/{row['id']}", {"source_id": None}))["source_id"] is None
     assert [r["id"] for r in await api.get(path)] == [row["id"]]
     other = await automation(api)
     await api.error("DELETE", f"/automations/{other['id']}/triggers/{row['id']}", status=404)
     await api.ok("DELETE", f"{path}/{row['id']}", status=204)
     assert await api.get(path) == []
+
+
+SOURCES = {
+    "any": "deal_created contact_created contact_updated customer_created customer_updated api trustpager_signup",
+    "form_template": "form_completed form_sent", "sms": "sms_received", "email": "email_received email_bounced",
+    "voice_agent": "call_started call_ended call_analyzed", "document_template": "document_sent",
+    "signature_template": "signature_sent signature_viewed signature_completed signature_declined",
+    "webhook": "webhook zapier typeform generic_webhook",
+    "platform_integration": "xero_invoice_paid zoom_meeting_ended calcom_booking_created facebook_lead_ad booking_created",
+}  # fmt: skip
+
+
+async def test_every_trigger_type_has_the_source_type_that_the_reference_gives_it() -> None:
+    schemas = {s["trigger_type"]: s["source_type"] for s in await make().get("/schemas/triggers")}
+    assert {schemas[name] for name in SOURCES["any"].split()} == {"any"}
+    for source, names in SOURCES.items():
+        assert [(name, schemas[name]) for name in names.split() if schemas[name] != source] == []
+
+
+async def test_an_automation_is_set_off_by_the_source_it_names_only() -> None:
+    api = make()
+    number = next(n["id"] for n in await api.get("/phone/numbers") if n["is_default"])
+    made = await automation(api, trigger_type="sms_received")
+    row = await api.ok("POST", f"/automations/{made['id']}/triggers", {"source_id": NOBODY}, status=201)
+    text = {"channel": "sms", "from": "+61400000009", "body": "Hi"}
+    await api.ok("POST", "/__sandbox/inbound", text, status=201)
+    assert await api.get(f"/automations/{made['id']}/runs") == []
+    await api.ok("PATCH", f"/automations/{made['id']}/triggers/{row['id']}", {"source_id": number})
+    await api.ok("POST", "/__sandbox/inbound", text, status=201)
+    assert len(await api.get(f"/automations/{made['id']}/runs")) == 1
+    formed = await automation(api, trigger_type="form_completed")
+    only = {"config": {"form_template_id": NOBODY}}
+    assert (await api.ok("POST", f"/automations/{formed['id']}/triggers", only, status=201))["source_type"] == "form_template"
+    for form in (made["id"], NOBODY):
+        api.workspace.world.emit("form_completed", {"form_template_id": form})
+    assert [r["trigger_data"]["form_template_id"] for r in await api.get(f"/automations/{formed['id']}/runs")] == [NOBODY]
+    hook = await api.ok("POST", "/webhooks/incoming", {"service_name": "Site"}, status=201)
+    mapped = await api.ok("POST", "/webhooks/incoming", {"service_type": "zapier"}, status=201)
+    for trigger, url, wanted in (
+        ("webhook", hook["url"], {"body": {"email": "a@b.example"}}), ("zapier", mapped["url"], {"email": "a@b.example"}),
+    ):  # fmt: skip
+        listening = await automation(api, trigger_type=trigger)
+        assert (await api.send("POST", url.removeprefix(ORIGIN), {"email": "a@b.example"})).status_code == 200
+        (run,) = await api.get(f"/automations/{listening['id']}/runs")
+        assert run["trigger_data"].items() >= wanted.items()
 
 
 async def test_actions_are_checked_ordered_changed_and_deleted() -> None:
@@ -102,6 +151,14 @@ async def test_actions_are_checked_ordered_changed_and_deleted() -> None:
     missing = await api.error("POST", path, {"action_type": "send_sms", "sequence": 3, "config": {"message_body": "hi"}})
     assert "config.phone_number_id" in missing["details"]["fields"]
     assert "known are" in (await api.error("POST", path, {"action_type": "dance", "sequence": 3}))["message"]
+    for kind, config in (
+        ("send_custom_email", {"customMessage": "x"}),
+        ("send_gmail_email", {"subject": "x", "body": "y"}),
+        ("set_custom_field", {"writes": [{"target_entity": "contact", "crm_variable": "contact.shoe_size", "value": 9}]}),
+        ("set_custom_field", {"writes": [{"target_entity": "deal", "crm_variable": "contact.notes", "value": "x"}]}),
+        ("set_custom_field", {"writes": [{"target_entity": "deal", "crm_variable": "deal.metadata", "value": {}}]}),
+    ):
+        await api.error("POST", path, {"action_type": kind, "sequence": 3, "config": config})
     custom = {"phone_number_id": "n1", "message_body": "hi", "recipient_target": "custom"}
     await api.error("POST", path, {"action_type": "send_sms", "sequence": 3, "config": custom})
     await api.ok("POST", f"{path}/reorder", {"action_ids": [second, first]})
@@ -117,13 +174,21 @@ async def test_a_manual_run_answers_every_action_with_its_result_and_is_listed()
     api = make()
     deal = await a_deal(api)
     broken = {"action_type": "assign_user", "config": {"user_id": NOBODY}}
-    made = await automation(api, task("Ring {{contact.first_name}} about {{deal.name}}"), broken)
+    category = await api.ok("POST", "/tasks/categories", {"name": "Calls"}, status=201)
+    ring = {"title": "Ring {{contact.first_name}} about {{deal.name}}", "category": "calls", "due_offset_days": 2}
+    made = await automation(api, {"action_type": "add_tasks", "config": {"tasks": [ring]}}, broken)
     run = await triggered(api, made, deal_id=deal["id"])
     assert (run["status"], run["actions_total"], run["actions_executed"], run["actions_failed"]) == ("failed", 2, 1, 1)
     assert [r["status"] for r in run["action_results"]] == ["completed", "failed"]
     assert NOBODY in run["action_results"][1]["error"]
     assert set(run["action_results"][0]) >= {"action_type", "request", "response", "error", "duration_ms"}
-    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == ["Ring Jane about Roof"]
+    (made_task,) = await api.get("/tasks", deal_id=deal["id"])
+    assert (made_task["title"], made_task["category_id"], made_task["due_date"][:10]) == (
+        "Ring Jane about Roof", category["id"], "2026-06-17",
+    )  # fmt: skip
+    assert run["truncated"] is False
+    long = {"action_type": "slack_send_message", "config": {"message": "x" * 3000}}
+    assert (await triggered(api, await automation(api, long)))["truncated"] is True
     assert await api.get(f"/automations/{made['id']}/runs") == [run]
     assert await api.get(f"/automations/runs/{run['run_id']}") == run
     await api.error("POST", f"/automations/{made['id']}/trigger", {"trigger_data": {"deal_id": NOBODY}})
@@ -235,6 +300,30 @@ async def test_new_and_changed_companies_and_deals_fire_too_unless_all_or_one_of
         assert told.items() <= run["trigger_data"].items()
 
 
+async def test_every_entity_trigger_names_the_row_and_higher_priority_goes_first() -> None:
+    api = make()
+    made = {
+        f"{entity}_{happened}": await automation(api, trigger_type=f"{entity}_{happened}")
+        for entity in ("contact", "customer", "deal") for happened in ("created", "updated")
+    }  # fmt: skip
+    for entity, path, name in (
+        ("contact", "contacts", "first_name"),
+        ("customer", "companies", "name"),
+        ("deal", "opportunities", "name"),
+    ):
+        row = await api.ok("POST", f"/{path}", {name: "One"}, status=201)
+        await api.ok("PATCH", f"/{path}/{row['id']}", {name: "Two"})
+        for happened in ("created", "updated"):
+            (run,) = await api.get(f"/automations/{made[f'{entity}_{happened}']['id']}/runs")
+            data = run["trigger_data"]
+            assert (data["_trigger_entity_kind"], data["_trigger_entity_id"]) == (entity, row["id"])
+        assert (data["_changed_fields"], data["_previous_values"]) == ([name], {name: "One"})
+    for priority in (1, 9, 5):
+        await automation(api, task(f"priority {priority}"), trigger_type="deal_created", priority=priority)
+    deal = await a_deal(api)
+    assert [t["title"] for t in await api.get("/tasks", deal_id=deal["id"])] == [f"priority {n}" for n in (1, 5, 9)]
+
+
 async def test_a_disabled_automation_does_not_fire() -> None:
     api = make()
     made = await automation(api, task("x"), trigger_type="deal_created", enabled=False)
@@ -246,8 +335,9 @@ async def test_messages_fill_their_variables_and_respect_opt_outs() -> None:
     api = make()
     deal = await a_deal(api)
     email = {"subject": "About {{deal.name}}", "body": "{{contact.greeting}} {{nothing.known}}!", "recipient_target": "contact"}
-    sms = {"phone_number_id": "n1", "message_body": "For {{contact.display_name}}"}
-    other = {**sms, "recipient_target": "custom", "custom_recipient_phone": "+61400999888"}
+    number = next(n for n in await api.get("/phone/numbers") if n["is_default"])
+    sms = {"phone_number_id": number["id"], "message_body": "For {{contact.display_name}}"}
+    other = {**sms, "to_number_source": "custom", "custom_recipient_phone": "+61400999888"}
     made = await automation(
         api,
         {"action_type": "send_gmail_email", "config": email},
@@ -259,17 +349,28 @@ async def test_messages_fill_their_variables_and_respect_opt_outs() -> None:
     assert [(m["channel"], m["to"]) for m in sent] == [
         ("email", "jane@ford.example"), ("sms", "+61400000001"), ("sms", "+61400999888"),
     ]  # fmt: skip
-    assert (sent[0]["subject"], sent[0]["body"], sent[1]["body"]) == ("About Roof", "Hi Jane !", "For Jane Ford")
+    assert (sent[0]["subject"], sent[0]["body"].split("\n\n--\n")[0], sent[1]["body"]) == (
+        "About Roof",
+        "Hi Jane !",
+        "For Jane Ford",
+    )
+    texts = {c["phone_number"]: c["last_message"] for c in (await api.get("/sms/conversations"))[:2]}
+    assert texts == {"+61400000001": "For Jane Ford", "+61400999888": "For Jane Ford"}
     await api.ok("PATCH", f"/contacts/{deal['contact_id']}", {"email_unsubscribed": True, "sms_unsubscribed": True})
     again = await triggered(api, made, deal_id=deal["id"])
     assert [r["status"] for r in again["action_results"]] == ["skipped", "skipped", "completed"]
+    unknown = {"action_type": "send_sms", "config": {**sms, "phone_number_id": NOBODY}}
+    run = await triggered(api, await automation(api, unknown), contact={"phone": "+61400999888"})
+    assert "phone_number_id" in run["action_results"][0]["error"]
 
 
 async def test_a_call_outside_business_hours_waits_for_the_next_window_and_then_goes_out() -> None:
     api = make(now="2026-06-13T02:00:00Z")  # A Saturday.
     deal = await a_deal(api)
+    agent = next(a for a in await api.get("/agents", type="voice") if a["phone_numbers"]["outbound"])
+    outbound = await api.get(f"/agents/{agent['id']}/outbound-config")
     config = {
-        "voice_agent_outbound_config_id": "v1",
+        "voice_agent_outbound_config_id": outbound[0]["id"],
         "variable_mappings": {"who": "{{contact.first_name}}"},
         "respect_business_hours": True,
     }
@@ -278,23 +379,35 @@ async def test_a_call_outside_business_hours_waits_for_the_next_window_and_then_
     waiting = await api.get(f"/scheduled-communications/{run['action_results'][0]['response']['scheduled_communication_id']}")
     assert (waiting["status"], waiting["scheduled_for"], waiting["deal_id"]) == ("pending", "2026-06-14T22:30:00Z", deal["id"])
     await api.ok("POST", "/__sandbox/clock", {"now": "2026-06-14T22:31:00Z"})
-    calls = [m for m in await outbox(api) if m["channel"] == "call"]
-    assert [(c["to"], c["dynamic_variables"]) for c in calls] == [("+61400000001", {"who": "Jane"})]
+    (call,) = [m for m in await outbox(api) if m["channel"] == "call"]
+    logged = next(c for c in await api.get(f"/agents/{agent['id']}/calls") if c["call_id"] == call["call_id"])
+    assert (call["to"], logged["to_number"], logged["dynamic_variables"]["who"]) == ("+61400000001", "+61400000001", "Jane")
     now = await api.ok(
         "PATCH",
         f"/automations/{made['id']}/actions/{made['actions'][0]['id']}",
         {"config": {**config, "respect_business_hours": False}},
     )
     assert now["config"]["respect_business_hours"] is False
-    await triggered(api, made, deal_id=deal["id"])
-    assert len([m for m in await outbox(api) if m["channel"] == "call"]) == 2
+    await api.advance(3600)
+    before = (await api.ok("GET", "/__sandbox/credits"))["balance"]
+    placed = (await triggered(api, made, deal_id=deal["id"]))["action_results"][0]["response"]
+    await api.advance(3600)
+    call = await api.get(f"/agents/calls/{placed['agent_call_id']}")
+    assert call["ended_at"]
+    assert before - (await api.ok("GET", "/__sandbox/credits"))["balance"] == call["credits_charged"]
+    await api.ok("POST", "/__sandbox/credits", {"balance": 5})
+    poor = await triggered(api, made, deal_id=deal["id"])
+    assert poor["action_results"][0]["error"].startswith("INSUFFICIENT_CREDITS")
+    nobody = {"action_type": "voice_outbound_call", "config": {"voice_agent_outbound_config_id": NOBODY}}
+    run = await triggered(api, await automation(api, nobody), deal_id=deal["id"])
+    assert "no voice agent" in run["action_results"][0]["error"]
 
 
 async def test_emails_go_to_companies_come_from_the_assignee_and_carry_at_most_25_mb() -> None:
     api = make()
     firm = await api.ok("POST", "/companies", {"name": "F", "email": "office@f.example"}, status=201)
     deal = await a_deal(api, customer_id=firm["id"])
-    user = api.workspace.store.all("user")[0]
+    user = api.workspace.store.all("user")[-1]
     files = [
         api.workspace.store.all("file")[0],
         {**api.workspace.store.all("file")[0], "id": NOBODY, "file_size": 26 * 1024 * 1024},
@@ -317,6 +430,23 @@ async def test_emails_go_to_companies_come_from_the_assignee_and_carry_at_most_2
     assert "account_supplier" in run["action_results"][2]["error"]
     mail = next(m for m in await outbox(api) if m["channel"] == "email")
     assert (mail["to"], mail["from"], mail["attachments"]) == ("office@f.example", user["email"], [files[0]["name"]])
+    assert mail["body"].startswith("b\n\n--\n" + user["name"])
+    assert (await api.get("/email/logs", provider="gmail"))[0]["sender_user_id"] == user["id"]
+    plain, gmail = (await api.get("/email/configs"))[:2]
+    alias = (await api.get("/email/capabilities"))["personal_gmail"][0]["send_as_aliases"][1]
+    gmail = await api.ok(
+        "PATCH", f"/email/configs/{gmail['id']}", {"gmail_sender_user_id": user["id"], "gmail_sender_alias": alias}
+    )
+    company = {**email, "sender_mode": "company", "body": "<p>b</p>"}
+    made = await automation(
+        api,
+        {"action_type": "send_gmail_email", "config": {**company, "email_config_id": plain["id"]}},
+        {"action_type": "send_gmail_email", "config": {**company, "email_config_id": gmail["id"]}},
+    )
+    refused, sent = (await triggered(api, made, deal_id=deal["id"]))["action_results"]
+    assert "through Gmail" in refused["error"]
+    assert sent["response"]["from"] == alias
+    assert (await outbox(api))[-1]["body"].startswith("<p>b</p><br><br>--<br>")
     assert [m["to"] for m in await outbox(api) if m["channel"] == "webhook"] == ["https://hooks.example/x"] * 2
 
 
@@ -324,31 +454,66 @@ async def test_crm_actions_tag_move_assign_and_write_fields() -> None:
     api = make()
     deal = await a_deal(api, tags=["old"])
     pipeline = (await api.get("/pipelines"))[1]
-    user = api.workspace.store.all("user")[0]["id"]
+    user, other = (u["id"] for u in api.workspace.store.all("user")[:2])
+    palette = (await api.get("/company/settings/tag-palette"))[0]
     writes = [
         {"target_entity": "contact", "crm_variable": "contact.timezone", "value": "Australia/Perth"},
         {"target_entity": "contact", "crm_variable": "contact.email", "value": "lost@x.example", "mode": "write"},
         {"target_entity": "deal", "crm_variable": "deal.metadata.cf_won", "value": "{{today}}", "mode": "overwrite"},
     ]
+    older = {"target_entity": "deal", "crm_variable": "deal.actual_close_date", "value": "{{today}}", "mode": "write"}
     made = await automation(
         api,
-        {"action_type": "apply_tags", "config": {"tags": [{"name": "new"}, {"name": "OLD"}]}},
+        {"action_type": "apply_tags", "config": {"tags": [{"name": "new"}, {"name": "OLD"}, {"name": palette["name"]}]}},
         {"action_type": "move_deal", "config": {"pipeline_id": pipeline["id"], "stage_id": pipeline["stages"][0]["id"]}},
+        {"action_type": "assign_user", "config": {"user_id": other}},
         {"action_type": "set_deal_owner", "config": {"user_id": user}},
         {"action_type": "set_custom_field", "config": {"writes": writes}},
+        {"action_type": "set_custom_field", "config": older},
+        {"action_type": "set_custom_field", "config": {"target_entity": "deal", "field_id": "cf_old", "value": "{{now}}"}},
         {"action_type": "remove_tags", "config": {"tags": [{"name": "Old"}]}},
     )
     run = await triggered(api, made, deal_id=deal["id"])
     assert run["status"] == "completed", run
     now = await api.get(f"/opportunities/{deal['id']}", expand="assigned_users")
-    assert [t["name"] for t in now["tags"]] == ["new"]
-    assert now["tags"][0]["color"] == "#6b7280"
+    assert [(t["name"], t["color"]) for t in now["tags"]] == [("new", "#6b7280"), (palette["name"], palette["color"])]
     assert now["placements"][0]["stage_id"] == pipeline["stages"][0]["id"]
-    assert [u["id"] for u in now["assigned_users"]] == [user]
-    assert now["metadata"] == {"cf_won": "2026-06-15"}
+    assert [(u["id"], u["is_primary"]) for u in now["assigned_users"]] == [(user, True), (other, False)]
+    assert now["metadata"].pop("cf_old").startswith("2026-06-15T02:00")
+    assert (now["metadata"], now["actual_close_date"]) == ({"cf_won": "2026-06-15"}, "2026-06-15")
     contact = await api.get(f"/contacts/{deal['contact_id']}")
     assert (contact["timezone"], contact["email"]) == ("Australia/Perth", "jane@ford.example")
-    assert run["action_results"][3]["response"]["kept"] == ["contact.email"]
+    assert run["action_results"][4]["response"]["kept"] == ["contact.email"]
+
+
+async def test_a_field_of_another_entity_than_the_triggers_needs_a_crm_integration_that_finds_it_by_id() -> None:
+    api = make()
+    deal = await a_deal(api)
+    write = {"target_entity": "deal", "crm_variable": "deal.notes", "value": "Moved to {{contact.city}}", "mode": "overwrite"}
+    made = await automation(
+        api, {"action_type": "set_custom_field", "config": {"writes": [write]}}, trigger_type="contact_updated"
+    )
+    for city, match, status in (("Perth", None, "failed"), ("Hobart", ["email"], "failed"), ("Darwin", ["id"], "completed")):
+        if match:
+            config = {"mode": "find", "find_match_fields": match}
+            action = {"action_type": "crm_integration", "sequence": 0, "config": config}
+            await api.ok("POST", f"/automations/{made['id']}/actions", action, status=201)
+        await api.ok("PATCH", f"/contacts/{deal['contact_id']}", {"city": city})
+        run = (await api.get(f"/automations/{made['id']}/runs"))[0]
+        assert run["action_results"][-1]["status"] == status
+    assert (await api.get(f"/opportunities/{deal['id']}"))["notes"] == "Moved to Darwin"
+    assert [r["status"] for r in run["action_results"]] == ["failed", "completed", "completed"]
+
+
+async def test_a_document_that_is_sent_sets_off_what_waits_for_it() -> None:
+    api = make()
+    deal = await a_deal(api)
+    document = (await api.get("/documents"))[0]
+    made = await automation(api, {"action_type": "send_document", "config": {"document_id": document["id"]}})
+    waiting = await automation(api, trigger_type="document_sent")
+    await triggered(api, made, deal_id=deal["id"])
+    (run,) = await api.get(f"/automations/{waiting['id']}/runs")
+    assert (run["trigger_data"]["document_id"], run["trigger_data"]["deal_id"]) == (document["id"], deal["id"])
 
 
 async def test_a_lead_is_created_in_its_stage_for_a_person_known_by_email_only() -> None:

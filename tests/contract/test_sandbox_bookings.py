@@ -207,6 +207,14 @@ async def test_a_check_always_names_the_nearest_slots() -> None:
     assert (free["available"], free["requested"]["display"]) == (True, "Wednesday 17 June 2026 at 11:00 AM")
     error = await api.error("POST", "/scheduling-bookings/check-availability", {**TEN, "event_type_name": "qqqq"}, status=404)
     assert {"id", "name", "slug"} == set(error["details"]["event_types"][0])
+    for day, before, after in (("2026-01-05", None, "2026-06-16"), ("2027-01-05", "2026-08-14", None)):
+        far = await api.ok("POST", "/scheduling-bookings/check-availability", {**body, "date": day})
+        assert [slot and slot["date"] for slot in (far["nearest_before"], far["nearest_after"])] == [before, after]
+    closed = [{"date": f"2026-06-{day}", "type": "blocked"} for day in range(15, 31)]
+    closed += [{"date": f"2026-07-{day:02}", "type": "blocked"} for day in range(1, 20)]
+    await only_hours(api, date_overrides=closed)
+    far = await api.ok("POST", "/scheduling-bookings/check-availability", body)
+    assert (far["nearest_before"], far["nearest_after"]["date"]) == (None, "2026-07-20")
 
 
 async def test_a_booking_makes_contact_company_and_opportunity_and_invites_everybody() -> None:
@@ -241,7 +249,14 @@ async def test_a_booking_makes_contact_company_and_opportunity_and_invites_every
 
 
 async def test_known_people_are_matched_and_what_is_known_of_them_stays() -> None:
-    api, kind = await quiet(booking_deal_behavior="update_or_create")
+    api = make()
+    await only_hours(api)
+    host, product = api.workspace.store.all("user")[0]["id"], (await api.get("/products"))[0]["id"]
+    furnished: dict[str, Any] = {
+        "booking_default_tags": [{"name": "booked"}], "booking_default_products": [{"id": product}],
+        "booking_assigned_user_ids": [host],
+    }  # fmt: skip
+    kind = await event_type(api, booking_deal_behavior="update_or_create", **furnished)
     known = {"first_name": "Joanna", "email": "JO@field.example", "state": "NSW"}
     contact = await api.ok("POST", "/contacts", known, status=201)
     first = await book(api, kind, booker_state="WA", booker_timezone="Australia/Perth")
@@ -250,7 +265,15 @@ async def test_known_people_are_matched_and_what_is_known_of_them_stays() -> Non
     assert first["deal_id"] == second["deal_id"]
     now = await api.get(f"/contacts/{contact['id']}")
     assert (now["first_name"], now["state"], now["timezone"]) == ("Joanna", "NSW", "Australia/Perth")
-    matching = await event_type(api, name="Match", booking_deal_behavior="never_create")
+    deal = await api.ok("POST", "/opportunities", {"name": "Roof", "contact_id": contact["id"], "tags": ["hot"]}, status=201)
+    third = await book(api, kind, date="2026-06-18")
+    shown = await api.get(f"/opportunities/{third['deal_id']}", expand="products,assigned_users")
+    assert (shown["id"], [t["name"] for t in shown["tags"]], shown["name"]) == (deal["id"], ["hot", "booked"], "Roof")
+    assert ([p["product_id"] for p in shown["products"]], [u["id"] for u in shown["assigned_users"]]) == ([product], [host])
+    await book(api, kind, date="2026-06-18", time="11:00")
+    assert len((await api.get(f"/opportunities/{deal['id']}", expand="products"))["products"]) == 1
+    await api.ok("DELETE", f"/opportunities/{deal['id']}", status=204)
+    matching = await event_type(api, name="Match", booking_deal_behavior="never_create", **furnished)
     assert (await book(api, matching, time="09:00"))["deal_id"] == first["deal_id"]
     stranger = await book(api, matching, time="09:30", email="new@field.example", phone=None)
     assert stranger["deal_id"] is None
@@ -300,6 +323,8 @@ async def test_bookings_are_listed_by_start_time_and_filtered() -> None:
     second = await api.listed("/scheduling-bookings", limit=1, after=first["pagination"]["next_cursor"])
     assert second["data"][0]["id"] == later["id"]
     token = second["data"][0]
+    await api.ok("PATCH", f"/scheduled-event-types/{kind}", {"name": "Long chat"})
+    assert (await api.get(f"/scheduling-bookings/{later['id']}"))["event_type_name"] == "Long chat"
     assert (token["management_token_expires_at"], bool(token["management_token"])) == ("2026-06-18T01:30:00Z", True)
 
 
@@ -350,7 +375,7 @@ async def test_a_cancelled_booking_frees_its_slot_stops_reminders_and_leaves_the
 
 async def test_attended_clears_the_next_action_and_logs_an_activity() -> None:
     api, kind = await quiet(booking_notifications=NOTICES)
-    made = await book(api, kind, message="Two storeys")
+    made = await book(api, kind, message="Two storeys", attendees=[{"email": "mate@field.example", "name": "Mate"}])
     store = api.workspace.store
     deal = store.get("opportunity", made["deal_id"])
     store.save("opportunity", {**deal, "next_action": "Ring", "next_action_date": DAY})
@@ -359,7 +384,7 @@ async def test_attended_clears_the_next_action_and_logs_an_activity() -> None:
     assert (deal["next_action"], deal["next_action_date"]) == (None, None)
     (activity,) = await api.get(f"/opportunities/{made['deal_id']}/activities")
     assert (activity["activity_type"], activity["subject"]) == ("meeting", "Chat: attended")
-    assert "Two storeys" in activity["description"]
+    assert all(part in activity["description"] for part in ("Two storeys", "Mate", JO["phone"], "17 June 2026 at 10:00 AM"))
 
 
 async def test_late_and_no_show_tell_the_booker_and_invite_to_book_again() -> None:
@@ -369,6 +394,12 @@ async def test_late_and_no_show_tell_the_booker_and_invite_to_book_again() -> No
     late = await api.ok("POST", f"{path}/mark-late")
     assert (late["status"], late["notifications_sent"]) == ("late", 1)
     assert [m["body"] for m in await outbox(api, "sms")] == ["Coming, Jo Field?"]
+    talk = (await api.get("/sms/conversations"))[0]
+    assert (talk["phone_number"], talk["last_message"], talk["contact_id"]) == (
+        JO["phone"],
+        "Coming, Jo Field?",
+        made["contact_id"],
+    )
     absent = await api.ok("POST", f"{path}/mark-no-show")
     assert (absent["status"], absent["notifications_sent"], absent["rebooking_reminders"]) == ("no_show", 1, 1)
     await at(api, "2026-06-15T03:30:00Z")
@@ -381,7 +412,11 @@ async def test_a_booking_enrols_its_person_before_the_event_and_fires_automation
     api = make()
     await only_hours(api)
     queue = await api.ok("POST", "/auto-queues", {"name": "Prep"}, status=201)
-    step = {"action_type": "send_custom_email", "config": {"customMessage": "Soon: {{event_type_name}}"}, "delay_minutes": 10}
+    step = {
+        "action_type": "send_custom_email",
+        "config": {"greeting": "Hi", "customMessage": "Soon: {{event_type_name}}"},
+        "delay_minutes": 10,
+    }
     await api.ok("POST", f"/auto-queues/{queue['id']}/steps", step, status=201)
     automation = {"name": "A", "trigger_type": "booking_created", "enabled": True}
     made = await api.ok("POST", "/automations", automation, status=201)
@@ -408,8 +443,15 @@ async def test_the_notetaker_joins_once_records_and_is_charged_by_the_minute_whe
     before = (await api.ok("GET", "/__sandbox/credits"))["balance"]
     await at(api, f"{DAY}T00:31:00Z")
     assert before - (await api.ok("GET", "/__sandbox/credits"))["balance"] == 30 * 23
-    transcript = next(t for t in api.workspace.store.all("transcript") if t.get("booking_id") == made["id"])
-    assert (transcript["deal_id"], transcript["source"]) == (made["deal_id"], "recall")
+    (listed,) = await api.get("/transcripts", booking_id=made["id"], participant_email=JO["email"])
+    transcript = await api.get(f"/transcripts/{listed['id']}")
+    assert (transcript["source"], transcript["type"], transcript["duration_seconds"]) == ("recall", "meeting", 1800)
+    assert "\nJo Field: " in transcript["transcript_text"]
+    linked = transcript["linked_entities"]
+    assert ([d["id"] for d in linked["deals"]], [c["id"] for c in linked["contacts"]]) == (
+        [made["deal_id"]],
+        [made["contact_id"]],
+    )
 
 
 async def test_the_notetaker_refuses_what_it_cannot_record() -> None:

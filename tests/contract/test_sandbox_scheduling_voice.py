@@ -49,6 +49,7 @@ async def test_slots_are_in_the_zone_of_the_state_even_from_the_calls_own_variab
     api, kind = await quiet()
     for body in (
         {"preferred_day": DAY, "state": "WA"},
+        {"preferred_day": DAY, "state": "WA", "timezone": "Australia/Sydney"},
         {"preferred_day": DAY, "timezone": "Australia/Perth"},
         {"args": {"preferred_day": DAY}, "call": {"retell_llm_dynamic_variables": {"state": "Western Australia"}}},
     ):

@@ -74,6 +74,21 @@ async def test_an_event_is_posted_signed_to_those_who_subscribed(receiver: Recei
     assert headers["x-trustpager-delivery"] == log["id"] == sent["id"]
 
 
+async def test_an_automation_and_a_queue_call_a_webhook_of_this_machine(receiver: Receiver) -> None:
+    api = make()
+    call = {"action_type": "call_webhook", "config": {"url": receiver.url}}
+    automation = (await api.ok("POST", "/automations", {"name": "A", "trigger_type": "api"}, status=201))["id"]
+    await api.ok("POST", f"/automations/{automation}/actions", {**call, "sequence": 1}, status=201)
+    await api.ok("POST", f"/automations/{automation}/trigger", {"trigger_data": {"job": 7}})
+    queue = (await api.ok("POST", "/auto-queues", {"name": "Q"}, status=201))["id"]
+    await api.ok("POST", f"/auto-queues/{queue}/steps", call, status=201)
+    contact = (await api.get("/contacts", limit=1))[0]["id"]
+    await api.ok("POST", f"/auto-queues/{queue}/bulk-enroll", {"contact_ids": [contact]})
+    await api.advance(1)
+    first, second = (json.loads(body)["data"] for _, body in receiver.posts)
+    assert (first, second["contact_id"]) == ({"job": 7}, contact)
+
+
 async def test_skip_automations_and_failed_writes_post_nothing(receiver: Receiver) -> None:
     api = make()
     await subscribe(api, receiver.url, "*")

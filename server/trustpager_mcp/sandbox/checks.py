@@ -225,6 +225,10 @@ def _explain(error: ValidationError) -> str:
             return f"must be one of {', '.join(str(v) for v in wanted if v is not None)}"
         case "format":
             return {"uuid": "must be a UUID", "uri": "must be an http(s) URL"}.get(wanted, f"must be a valid {wanted}")
+        case "pattern" if r"\S+(" in str(wanted):
+            return "must be five fields: minute hour day-of-month month day-of-week"
+        case "pattern" if str(wanted).startswith("^([01]"):
+            return "must be a time of 24 hours, HH:MM, like 09:00"
         case "pattern" if str(wanted).startswith("^\\+["):
             return "must be in E.164 format, like +61412345678"
         case "maxItems":

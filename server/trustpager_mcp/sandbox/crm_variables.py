@@ -12,7 +12,7 @@ from .store import Record, Store
 from .world import World
 
 _ADDRESS = ("address_line1", "city", "state", "postal_code", "country")
-_STANDARD: dict[str, tuple[str, ...]] = {
+STANDARD: dict[str, tuple[str, ...]] = {
     "contact": ("email", "phone", "first_name", "last_name", "job_title", "notes", "date_of_birth", *_ADDRESS),
     "account": ("name", "email", "phone", "landline", "website", "industry", "tax_number", "notes", *_ADDRESS),
     "deal": ("name", "value", "currency", "notes", "lead_source", "opportunity_type"),
@@ -62,15 +62,15 @@ def add_custom_field(world: World, field: Record) -> Record:
 def check(store: Store, variable: str, where: str) -> None:
     """Raise VALIDATION_ERROR unless there is such a variable."""
     entity, _, name = variable.partition(".")
-    if entity not in _STANDARD:
+    if entity not in STANDARD:
         raise invalid(f"{where}: {variable} must begin with contact., account. or deal.", field=where)
     if name.startswith("metadata."):
         wanted, known = name.removeprefix("metadata."), [f["id"] for f in custom_fields(store)[entity]]
         if wanted not in known:
             there = f"; there are {', '.join(known)}" if known else ""
             raise invalid(f"{where}: {entity} has no custom field {wanted}{there}; create_custom_fields makes one", field=where)
-    elif name not in _STANDARD[entity]:
-        raise invalid(f"{where}: {entity} has {', '.join(_STANDARD[entity])}, not {name}", field=where)
+    elif name not in STANDARD[entity]:
+        raise invalid(f"{where}: {entity} has {', '.join(STANDARD[entity])}, not {name}", field=where)
 
 
 def write(world: World, variable: str, mode: str, value: Any, submission: Record) -> Record:

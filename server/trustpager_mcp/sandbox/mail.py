@@ -175,13 +175,15 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
 def notify(world: World, email_type: str, to: str, subject: str, body: str = "", **content: Any) -> Record:
     """What the workspace writes by itself (forms, signing, automations, reminders): outbox and delivery log, no conversation.
 
-    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id` and `from` into the log as well.
+    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id`, `sender_user_id`, `from` and `provider` into the
+    log as well.
     """
     sent = world.send("email", to, subject=subject, body=body, **content)
     identity = default_config(world.store) or {}
     sender = str(content.get("from") or identity.get("from_email") or setting(world.store, "company_email") or "")
-    links = {name: content[name] for name in ("contact_id", "deal_id", "customer_id") if content.get(name)}
-    write_log(world, Mail(to, subject, body, sender, "postmark", email_type=email_type, **links), None, sent["id"])
+    links = {name: content[name] for name in ("contact_id", "deal_id", "customer_id", "sender_user_id") if content.get(name)}
+    provider = str(content.get("provider") or "postmark")
+    write_log(world, Mail(to, subject, body, sender, provider, email_type=email_type, **links), None, sent["id"])
     return sent
 
 

@@ -37,10 +37,12 @@ def sign(secret: str, content: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
-def queue(world: World, kind: str, hook: Record, event: str, data: Any) -> Record:
-    """Log a delivery that waits to be sent. `kind` is outgoing_webhook or webhook_subscription."""
+def queue(world: World, kind: str, hook: Record, event: str, data: Any, method: str = "POST") -> Record:
+    """Log a delivery that waits to be sent. `kind` is the kind of `hook`, which has an id and a url: outgoing_webhook,
+    webhook_subscription, or what calls a webhook in an automation or queue.
+    """
     delivery = world.fresh({
-        "webhook_kind": kind, "webhook_id": hook["id"], "event": event, "url": hook["url"], "status": "pending",
+        "webhook_kind": kind, "webhook_id": hook["id"], "event": event, "url": hook["url"], "method": method, "status": "pending",
         "attempts": 0, "response_status": None, "response_body": None, "error": None, "duration_ms": None,
         "next_attempt_at": world.clock.iso(), "payload": {"event": event, "data": data, "created_at": world.clock.iso()},
     })  # fmt: skip
@@ -74,13 +76,14 @@ async def _post(world: World, delivery: Record, secret: str) -> None:
     content = json.dumps({"id": delivery["id"], **delivery["payload"]}).encode()
     headers = {
         "content-type": "application/json", "x-trustpager-event": delivery["event"], "x-trustpager-delivery": delivery["id"],
-        "x-trustpager-signature": sign(secret, content),
     }  # fmt: skip
+    if secret:
+        headers["x-trustpager-signature"] = sign(secret, content)
     started = time.perf_counter()
     outcome: Record
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
-            answer = await client.post(delivery["url"], content=content, headers=headers)
+            answer = await client.request(delivery.get("method", "POST"), delivery["url"], content=content, headers=headers)
         outcome = {"response_status": answer.status_code, "response_body": answer.text[:_SHOWN_ANSWER], "error": None}
     except httpx.HTTPError as error:
         outcome = {"response_status": None, "error": str(error) or type(error).__name__}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from ..checks import moment
 from ..company import setting
+from ..crm_variables import STANDARD
 from ..engine import change
 from ..errors import invalid
 from ..mail import notify
@@ -22,6 +23,13 @@ CHAINING = "trigger_automation"
 """Runs another automation: done by the runner itself."""
 _TARGETS = {"contact": "contact", "customer": "customer", "account": "customer", "deal": "deal"}
 _KINDS = {"contact": "contact", "customer": "company", "deal": "opportunity"}
+# Built-in fields that set_custom_field writes, beside those that forms may be wired to.
+_MORE_FIELDS: dict[str, tuple[str, ...]] = {
+    "contact": ("relationship_started_at", "landline", "contact_type", "timezone", "source"),
+    "customer": ("relationship_started_at", "landline", "account_type", "timezone", "is_customer", "is_supplier"),
+    "deal": ("actual_close_date",),
+}
+_ENTITY_TRIGGERS = tuple(f"{entity}_{happened}" for entity in _KINDS for happened in ("created", "updated"))
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,10 @@ def _add_tasks(step: Step) -> Record:
     ids = {name: record["id"] for name, record in links.items() if record}
     created = []
     for task in step.config["tasks"]:
-        due = (
-            step.world.clock.now() + timedelta(days=task["due_offset_days"]) if task.get("due_offset_days") is not None else None
-        )
+        offset = task.get("due_offset_days")
+        due = date.fromisoformat(step.context.today()) + timedelta(days=offset) if offset is not None else None
         category = _category(step.world, task.get("category"))
-        body = {"title": task["title"], "due_date": f"{due:%Y-%m-%d}" if due else None, "category_id": category, **ids}
+        body = {"title": task["title"], "due_date": due.isoformat() if due else None, "category_id": category, **ids}
         created.append(step.run("create_task", {}, {k: v for k, v in body.items() if v is not None})["id"])
     return {"task_ids": created}
 
@@ -145,17 +152,40 @@ def _target(write: Record) -> tuple[str, list[str]]:
     variable = str(write.get("crm_variable") or f"{write.get('target_entity')}.metadata.{write.get('field_id')}")
     head, *path = variable.split(".")
     entity = _TARGETS.get(head)
-    if entity is None or not path or len(path) > (2 if path[0] == "metadata" else 1):
+    if entity is None or not path or len(path) != (2 if path[0] == "metadata" else 1):
         raise invalid(f"crm_variable {variable} is no field such as contact.timezone or deal.metadata.cf_abc123", field="config")
-    if path[0] in ("id", "created_at", "updated_at"):
-        raise invalid(f"crm_variable {variable} cannot be written", field="config")
+    if _TARGETS.get(str(write.get("target_entity") or entity)) != entity:
+        raise invalid(f"target_entity {write['target_entity']} does not go with crm_variable {variable}", field="config")
+    known = (*STANDARD["account" if entity == "customer" else entity], *_MORE_FIELDS[entity])
+    if path[0] != "metadata" and path[0] not in known:
+        raise invalid(f"crm_variable {variable} cannot be written; of {entity} one can write {', '.join(known)}", field="config")
     return entity, path
+
+
+def _must_reach(step: Step, entity: str) -> None:
+    """Raise Failed when the trigger is about another entity and no CRM integration of the automation finds this one by id."""
+    about = step.context.trigger_data.get("_trigger_entity_kind")
+    if about in (None, entity) or step.automation.get("trigger_type") not in _ENTITY_TRIGGERS:
+        return
+    actions = step.world.store.all("automation_action", automation_id=step.automation["id"], action_type="crm_integration")
+    if not any("id" in _match_fields(a.get("config") or {}) for a in actions):
+        raise Failed(
+            f"the trigger is about a {about}: to write to its {entity}, add a crm_integration action with mode find and "
+            'find_match_fields ["id"]'
+        )
+
+
+def _match_fields(config: Record) -> list[str]:
+    """What a CRM integration may find its person by."""
+    name = {"find": "find_match_fields", "update": "update_contact_match_fields"}.get(str(config.get("mode")), "")
+    return list(config.get(name) or ())
 
 
 def _set_custom_field(step: Step) -> Record:
     written, kept = [], []
     for write in _writes(step.config):
         entity, path = _target(write)
+        _must_reach(step, entity)
         found = getattr(step.context, entity)
         record = step.world.store.get(_KINDS[entity], found["id"]) if found else None
         if record is None:
@@ -178,7 +208,10 @@ def _attach(step: Step) -> Record:
     if queue is None:
         raise Failed(f"there is no queue {step.config['event_queue_id']}")
     contact, deal, customer = step.context.contact, step.context.deal, step.context.customer
-    anchor = moment(step.config.get("enrollment_time")) or step.world.clock.now()
+    wanted = step.config.get("enrollment_time")
+    anchor = moment(wanted) if wanted else step.world.clock.now()
+    if anchor is None:
+        raise Failed(f"enrollment_time {str(wanted)[:60]} is no ISO time")
     entities = {"contact_id": contact, "deal_id": deal, "customer_id": customer}
     ids = {name: record["id"] if record else None for name, record in entities.items()}
     timers = enrolment.enrol(step.world, queue, ids, anchor, step.context.trigger_data)
@@ -223,11 +256,17 @@ def _send_document(step: Step) -> Record:
         raise Failed(f"there is no document {step.config['document_id']}")
     to = messages.person(step.context)["email"]
     sent = notify(step.world, "automation", to, document["name"], document_id=document["id"], source="automation")
+    about = {"document_id": document["id"], "document_name": document["name"], "recipient_email": to}
+    about["document_template_id"] = document.get("template_id")
+    links = {f"{e}_id": r["id"] for e in ("contact", "deal") if (r := getattr(step.context, e))}
+    step.world.emit("document_sent", {**about, **links})
     return {"message_id": sent["id"], "to": to}
 
 
 def _crm_integration(step: Step) -> Record:
-    """The records that the run is about, found by the trigger's ids or the person's email or phone; `create` makes the person."""
+    """The records that the run is about, found by the trigger's ids or the person's email or phone, where those are among
+    the match fields; `create` makes the person.
+    """
     mode, context = step.config["mode"], step.context
     if mode not in ("find", "update", "create"):
         raise Failed(f"mode {mode} is none of find, update, create")
@@ -239,8 +278,10 @@ def _crm_integration(step: Step) -> Record:
         )
         return {"contact_id": made["id"], "created": True}
     found = {f"{e}_id": r["id"] if (r := getattr(context, e)) else None for e in ("contact", "customer", "deal")}
-    if not any(found.values()):
-        raise Failed("no contact, customer or opportunity matches the trigger")
+    wanted = _match_fields(step.config)
+    if not any(found.values()) or (wanted and context.found_by not in wanted):
+        by = f" by {', '.join(wanted)}" if wanted else ""
+        raise Failed(f"no contact, customer or opportunity matches the trigger{by}")
     if mode == "update" and context.contact and step.config.get("contact_fields"):
         step.run("update_contact", {"id": context.contact["id"]}, step.config["contact_fields"])
     return found
@@ -255,7 +296,7 @@ def _platform(step: Step) -> Record:
 
 
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "send_custom_email": ("customMessage",), "send_gmail_email": ("subject", "body"),
+    "send_custom_email": ("greeting", "customMessage"), "send_gmail_email": ("subject", "body", "recipient_target"),
     "send_sms": ("phone_number_id", "message_body"), "voice_outbound_call": ("voice_agent_outbound_config_id",),
     "call_webhook": ("url",), "add_tasks": ("tasks",), "create_lead": ("pipeline_id", "stage_id"),
     "move_deal": ("pipeline_id", "stage_id"), "attach_to_event_queue": ("event_queue_id",),
@@ -271,7 +312,7 @@ ACTIONS: dict[str, Callable[[Step], Record]] = {
     "send_gmail_email": lambda s: messages.gmail_email(s.world, s.context, s.config),
     "send_sms": lambda s: messages.sms(s.world, s.context, s.config),
     "voice_outbound_call": lambda s: messages.voice_call(s.world, s.context, s.config),
-    "call_webhook": lambda s: messages.webhook(s.world, s.context, s.config),
+    "call_webhook": lambda s: messages.webhook(s.world, s.context, s.config, s.action),
     "add_tasks": _add_tasks,
     "create_lead": _create_lead,
     "move_deal": _move_deal,

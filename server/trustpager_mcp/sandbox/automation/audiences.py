@@ -37,10 +37,12 @@ def resolve(world: World, audience_type: str, wanted: Record) -> list[Record]:
 
 
 def _users(world: World, wanted: Record) -> list[Record]:
+    """The team with the roles that its members have in the workspace (client_admin, client_editor, client_viewer)."""
+    team = [(user, world.store.get("membership", user["id"]) or {}) for user in reversed(world.store.all("user"))]
     return [
-        {"user": user, "user_id": user["id"]}
-        for user in reversed(world.store.all("user"))
-        if ("roles" not in wanted or user["role"] in wanted["roles"])
+        {"user": {**user, "role": membership.get("role")}, "user_id": user["id"]}
+        for user, membership in team
+        if ("roles" not in wanted or membership.get("role") in wanted["roles"])
         and ("user_ids" not in wanted or user["id"] in wanted["user_ids"])
     ]
 

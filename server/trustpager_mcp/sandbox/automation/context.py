@@ -25,6 +25,8 @@ class Context:
 
     def __init__(self, world: World, trigger_data: Record) -> None:
         self.world, self.trigger_data = world, trigger_data
+        self.found_by: str | None = None
+        """How the trigger's records were found: by id, or the person's email or phone."""
         self.deal = self._record("deal")
         self.contact = self._record("contact") or self._get("contact", (self.deal or {}).get("contact_id")) or self._matched()
         if self.deal is None and self.contact:
@@ -36,9 +38,14 @@ class Context:
         data = self.trigger_data
         nested = data.get(entity)
         if data.get("_trigger_entity_kind") == entity:
-            return self._get(_KINDS[entity], data.get("_trigger_entity_id"))
+            return self._by_id(entity, data.get("_trigger_entity_id"))
         named = data.get(f"{entity}_id") or (nested.get("id") if isinstance(nested, dict) else None)
-        return self._get(_KINDS[entity], named)
+        return self._by_id(entity, named)
+
+    def _by_id(self, entity: str, record_id: Any) -> Record | None:
+        record = self._get(_KINDS[entity], record_id)
+        self.found_by = "id" if record else self.found_by
+        return record
 
     def _get(self, kind: str, record_id: Any) -> Record | None:
         return self.world.store.get(kind, record_id) if isinstance(record_id, str) else None
@@ -51,6 +58,7 @@ class Context:
             wanted = next((data[f] for f in fields if isinstance(data.get(f), str)), None)
             found = self.world.store.all("contact", **{name: wanted}) if wanted else []
             if found:
+                self.found_by = name
                 return found[0]
         return None
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..company import setting
-from ..mail import notify
+from ..mail import check_alias, default_config, gmail_of, notify
 from ..phones import to_e164
 from ..store import Record
+from ..texting import text_out
+from ..webhook_delivery import is_local, queue
 from ..world import World
 from .context import Context, assignee, contact_values
 from .outcome import Failed, Skipped
@@ -66,8 +68,7 @@ def _links(context: Context) -> dict[str, str]:
 
 def custom_email(world: World, context: Context, config: Record) -> Record:
     to = _recipient(context, config, "email")
-    greeting = config.get("greeting") or context.lookup("contact.greeting") or "Hi there"
-    body = f"{greeting}\n\n{config['customMessage']}"
+    body = f"{config['greeting']}\n\n{config['customMessage']}"
     subject = config.get("subject") or f"A message from {setting(world.store, 'company_name')}"
     extra = {"reply_to": config.get("replyEmail"), "reply_button": bool(config.get("showReplyButton"))}
     return _sent(notify(world, "automation", to, subject, body, source="automation", **_links(context), **extra))
@@ -75,18 +76,45 @@ def custom_email(world: World, context: Context, config: Record) -> Record:
 
 def gmail_email(world: World, context: Context, config: Record) -> Record:
     to = _recipient(context, config, "email")
-    sender = setting(world.store, "company_email")
-    if config.get("sender_mode") == "assignee":
-        owner = assignee(world, context.deal["id"]) if context.deal else None
-        if owner is None:
-            raise Failed("sender_mode assignee needs an opportunity with an assigned team member")
-        sender = owner["email"]
+    sender, name, user_id = (_assignees_gmail if config.get("sender_mode") == "assignee" else _company_gmail)(context, config)
     files = _attachments(world, config.get("attachment_ids") or [])
     sent = notify(
-        world, "automation", to, config["subject"], config["body"], attachments=files, source="automation",
-        **_links(context), **{"from": sender, "email_config_id": config.get("email_config_id")},
+        world, "automation", to, config["subject"], _signed(world, config["body"], name), attachments=files, source="automation",
+        provider="gmail", sender_user_id=user_id, **_links(context),
+        **{"from": sender, "email_config_id": config.get("email_config_id")},
     )  # fmt: skip
     return _sent(sent)
+
+
+def _assignees_gmail(context: Context, _: Record) -> tuple[str, str, str]:
+    """Address, name and user of the opportunity's owner. Raises GMAIL_NOT_CONNECTED."""
+    owner = assignee(context.world, context.deal["id"]) if context.deal else None
+    if owner is None:
+        raise Failed("sender_mode assignee needs an opportunity with an assigned team member")
+    connection = gmail_of(context.world.store, owner["id"])
+    known = owner["email"] in connection["send_as_aliases"]
+    return owner["email"] if known else connection["email"], owner["name"], owner["id"]
+
+
+def _company_gmail(context: Context, config: Record) -> tuple[str, str, str | None]:
+    """The alias of the sender identity that is pinned, or of the default one; without Gmail there, the company's address."""
+    store, pinned = context.world.store, config.get("email_config_id")
+    identity = (store.get("email_config", pinned) if pinned else default_config(store)) or {}
+    user_id = identity.get("gmail_sender_user_id")
+    if pinned and not user_id:
+        raise Failed(f"email_config_id: {pinned} is no email config that sends through Gmail")
+    name = str(identity.get("from_name") or setting(store, "company_name"))
+    if not user_id:
+        return setting(store, "company_email"), name, None
+    connection = gmail_of(store, user_id)
+    alias = identity.get("gmail_sender_alias")
+    return check_alias(connection, alias) if alias else connection["email"], name, user_id
+
+
+def _signed(world: World, body: str, name: str) -> str:
+    """The body with the mailbox's signature, in the body's own format."""
+    lines = ["--", *dict.fromkeys((name, str(setting(world.store, "company_name"))))]
+    return body + ("<br><br>" + "<br>".join(lines) if "<" in body else "\n\n" + "\n".join(lines))
 
 
 def _attachments(world: World, ids: list[str]) -> list[str]:
@@ -104,8 +132,13 @@ def _attachments(world: World, ids: list[str]) -> list[str]:
 
 def sms(world: World, context: Context, config: Record) -> Record:
     to = _recipient(context, config, "phone")
-    sent = world.send("sms", to, body=config["message_body"], phone_number_id=config["phone_number_id"], source="automation")
-    return _sent(sent)
+    own = world.store.get("phone_number", str(config["phone_number_id"]))
+    if own is None or not own["capabilities"]["sms"]:
+        raise Failed(f"phone_number_id: the workspace has no number {config['phone_number_id']} that can send text messages")
+    sent = text_out(world, to, config["message_body"], own)
+    if sent["status"] == "suppressed":
+        raise Skipped(f"{to}: {sent['reason']}")
+    return {"message_id": sent["id"], "conversation_id": sent["conversation_id"], "channel": "sms", "to": to}
 
 
 def voice_call(world: World, context: Context, config: Record) -> Record:
@@ -123,7 +156,27 @@ def voice_call(world: World, context: Context, config: Record) -> Record:
         ids["deal_id"] = context.deal["id"] if context.deal else None
         row = waiting_communication(world, "voice_call", starts.strftime("%Y-%m-%dT%H:%M:%SZ"), payload, ids)
         return {"scheduled_communication_id": row["id"], "scheduled_for": row["scheduled_for"]}
-    return _sent(world.send("call", to, voice_agent_outbound_config_id=agent, dynamic_variables=variables, source="automation"))
+    placed = place_call(world, agent, to, variables)
+    if placed is None:
+        raise Failed(f"voice_agent_outbound_config_id: there is no voice agent {agent}")
+    return {
+        "agent_call_id": placed["id"],
+        "call_id": placed["call_id"],
+        "channel": "call",
+        "to": to,
+        "warnings": placed["warnings"],
+    }
+
+
+def place_call(world: World, config_id: Any, to: str, variables: Record) -> Record | None:
+    """Let a voice agent ring somebody; None when neither an outbound config nor an agent has the id. Raises ApiError."""
+    config = world.store.get("agent_outbound_config", str(config_id)) or {}
+    agent_id = config.get("agent_id", str(config_id))
+    if world.store.get("agent", agent_id) is None:
+        return None
+    body = {"to_number": to, "dynamic_variables": variables}
+    call: Record = world.run("start_agent_call", world.system, {"id": agent_id}, {}, body).data
+    return call
 
 
 def waiting_communication(world: World, channel: str, scheduled_for: str, payload: Record, ids: Record) -> Record:
@@ -140,9 +193,14 @@ def waiting_communication(world: World, channel: str, scheduled_for: str, payloa
     return row
 
 
-def webhook(world: World, context: Context, config: Record) -> Record:
-    """What the webhook would have been sent; nothing leaves the sandbox."""
+def webhook(world: World, context: Context, config: Record, action: Record) -> Record:
+    """To an address of this machine the trigger's data are posted right after; what is for elsewhere goes to the outbox."""
     method = str(config.get("method") or "POST").upper()
+    if is_local(config["url"]):
+        kind = "auto_queue_step" if "queue_id" in action else "automation_action"
+        hook = {"id": action["id"], "url": config["url"]}
+        delivery = queue(world, kind, hook, "automation", context.trigger_data, method)
+        return {"delivery_id": delivery["id"], "channel": "webhook", "to": config["url"]}
     return _sent(world.send("webhook", config["url"], method=method, body=context.trigger_data, source="automation"))
 
 

@@ -20,6 +20,7 @@ from .outcome import Failed, Skipped
 _MOST_CHAINED = 5
 _LONGEST_TEXT = 2000
 _NOTICE_SECONDS = 3600
+_MAPPED_WEBHOOKS = ("generic_webhook", "zapier", "typeform")
 _chained: ContextVar[int] = ContextVar("chained automations", default=0)
 _SOURCE_FIELDS = ("source_id", "form_template_id", "phone_number_id", "voice_agent_id", "document_template_id", "template_id",
                   "signature_template_id", "webhook_id", "event_type_id", "to_number")  # fmt: skip
@@ -131,9 +132,18 @@ def on_event(world: World, event: Event) -> None:
         return
     token = _chained.set(_chained.get() + 1)
     try:
-        fire(world, event)
+        fire(world, _of_webhook(world, event) if event.name == "webhook_received" else event)
     finally:
         _chained.reset(token)
+
+
+def _of_webhook(world: World, event: Event) -> Event:
+    """A post to an incoming webhook as the trigger of its kind of sender: `webhook` has it as body, others as fields."""
+    hook = world.store.get("incoming_webhook", event.data["webhook_id"]) or {}
+    kind = next((k for k in _MAPPED_WEBHOOKS if k == hook.get("service_type")), "webhook")
+    body = event.data["payload"]
+    fields = body if kind != "webhook" and isinstance(body, dict) else {"body": body}
+    return Event(kind, {**fields, "webhook_id": hook.get("id")})
 
 
 def _clipped(value: Any) -> tuple[Any, bool]:

@@ -220,21 +220,23 @@ def _execute(world: World, timer: Record) -> Record:
     return {"status": "failed" if errors else "completed", "run_id": run["run_id"], "last_error": errors[0] if errors else None}
 
 
+_HELLO = {"greeting": "{{contact.greeting}},"}
 _SEEDED: tuple[tuple[str, str, tuple[tuple[str, float, str, Record], ...]], ...] = (
     ("New lead nurture", "Three emails in the first fortnight.", (
-        ("Welcome", 0, "send_custom_email", {"customMessage": "Thanks for asking us about solar. Here is what happens next."}),
-        ("Rebates", 3, "send_custom_email", {"customMessage": "Three rebates that most homes in your area can claim."}),
+        ("Welcome", 0, "send_custom_email",
+         {**_HELLO, "customMessage": "Thanks for asking us about solar. Here is what happens next."}),
+        ("Rebates", 3, "send_custom_email", {**_HELLO, "customMessage": "Three rebates that most homes in your area can claim."}),
         ("Ring them", 14, "add_tasks", {"tasks": [{"title": "Ring {{contact.display_name}}, two weeks after the first email"}]}),
     )),
     ("Quote follow-up", "Two nudges after a quote.", (
-        ("Nudge", 2, "send_custom_email", {"customMessage": "Any questions about the quote? Just reply."}),
+        ("Nudge", 2, "send_custom_email", {**_HELLO, "customMessage": "Any questions about the quote? Just reply."}),
         ("Last call", 7, "add_tasks", {"tasks": [{"title": "Last call on the quote of {{contact.display_name}}"}]}),
     )),
     ("Site visit reminders", "Before every booked visit.", (
         ("Prepare", 0, "add_tasks", {"tasks": [{"title": "Prepare the visit to {{contact.display_name}}"}]}),
     )),
     ("Annual service", "A year after the install.", (
-        ("Service due", 365, "send_custom_email", {"customMessage": "Your system is due for its yearly check."}),
+        ("Service due", 365, "send_custom_email", {**_HELLO, "customMessage": "Your system is due for its yearly check."}),
     )),
 )  # fmt: skip
 _CONTACT_TYPES = ("Decision Maker", "Influencer", "Referrer", "Lead", None)

@@ -93,13 +93,19 @@ def _preview_cron(call: Call) -> Answer:
     )  # fmt: skip
 
 
+def _rows(world: World, schedule: Record) -> list[Record]:
+    """The trigger data of every run."""
+    data = {"schedule_id": schedule["id"], "schedule_name": schedule["name"]}
+    found = audiences.resolve(world, schedule["audience_type"], schedule["audience_filter"] or {})
+    return [{**row, **data} for row in found]
+
+
 def _fire(world: World, schedule: Record, manual: bool) -> Record:
     """One automation run for every row of the audience; the record of it."""
-    rows = audiences.resolve(world, schedule["audience_type"], schedule["audience_filter"] or {})
+    rows = _rows(world, schedule)
     automation = world.store.get("automation", schedule["automation_id"])
     usable = automation is not None and (manual or automation["enabled"])
-    data = {"schedule_id": schedule["id"], "schedule_name": schedule["name"]}
-    runs = [runner.run(world, automation, {**row, **data}, source="schedule") for row in rows] if automation and usable else []
+    runs = [runner.run(world, automation, row, source="schedule") for row in rows] if automation and usable else []
     failed = sum(r["status"] == "failed" for r in runs) if usable else len(rows)
     record = world.fresh(
         {
@@ -115,7 +121,7 @@ def _fire(world: World, schedule: Record, manual: bool) -> Record:
 
 def _audience(call: Call) -> Answer:
     schedule = call.must("auto_schedule")
-    rows = audiences.resolve(call.world, schedule["audience_type"], schedule["audience_filter"] or {})
+    rows = _rows(call.world, schedule)
     sample = rows[: call.query.get("sample", 5)]
     return Answer({"audience_type": schedule["audience_type"], "total_count": len(rows), "sample": sample})
 
@@ -141,8 +147,8 @@ _SEEDED: tuple[tuple[str, str, str, str, Record, str, bool], ...] = (
      "Team morning digest", True),
     ("Monday check of quiet deals", "0 9 * * 1", "Australia/Melbourne", "deals",
      {"status": "open", "stale_days": 30, "limit": 10}, "Quiet deal check-in", True),
-    ("Monthly sales note", "0 9 1 * *", "Australia/Sydney", "users", {"roles": ["sales"]}, "Team morning digest", False),
-    ("Half-hourly watch", "*/30 * * * *", "Australia/Perth", "users", {"roles": ["admin"]}, "Team morning digest", False),
+    ("Monthly sales note", "0 9 1 * *", "Australia/Sydney", "users", {"roles": ["client_editor"]}, "Team morning digest", False),
+    ("Half-hourly watch", "*/30 * * * *", "Australia/Perth", "users", {"roles": ["client_admin"]}, "Team morning digest", False),
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import ApiError, forbidden, invalid
 from ..seed import Seeder
 from ..store import Record
+from ..texting import default_number
 
 _STAGE, _DEPRECATED = "stage_changed", "form_submitted"
 
@@ -29,6 +30,7 @@ def _checked(call: Call, fields: Record, known: Record) -> Record:
     """What is to be stored, judged together with what is known. Raises VALIDATION_ERROR."""
     whole = {**known, **fields}
     trigger = whole["trigger_type"]
+    call.reference("stage", fields.get("stage_id"), "stage_id")
     if trigger == _DEPRECATED:
         raise invalid("trigger_type form_submitted is deprecated; use form_completed", field="trigger_type")
     if trigger not in TRIGGER_TYPES:
@@ -36,7 +38,6 @@ def _checked(call: Call, fields: Record, known: Record) -> Record:
     if trigger == _STAGE:
         if not whole.get("stage_id"):
             raise invalid("stage_id is required for stage_changed", field="stage_id")
-        call.reference("stage", whole["stage_id"], "stage_id")
         if known and trigger != known["trigger_type"] and _triggers(call, known["id"]):
             raise invalid("delete the trigger rows first: stage_changed matches by stage_id alone", field="trigger_type")
     return fields
@@ -156,12 +157,13 @@ _SEEDED: tuple[tuple[str, str, str, Record | None, bool, tuple[tuple[str, Record
      (("add_tasks", {"tasks": [{"title": "Ring {{contact.first_name}} about the quote", "due_offset_days": 2}]}),
       ("slack_send_message", {"channel": "#sales", "message": "VIP quote out: {{deal.name}} ({{deal.value}})"}))),
     ("Welcome after a won job", "stage_changed", "Won", {"tags": {"contains": "repeat-client"}}, True,
-     (("send_custom_email", {"customMessage": "Thank you for choosing us again. Ruby will ring you to book the install."}),
+     (("send_custom_email", {"greeting": "{{contact.greeting}},", "customMessage":
+                             "Thank you for choosing us again. Ruby will ring you to book the install."}),
       ("apply_tags", {"tags": [{"name": "welcome-back", "color": "#22c55e"}]}))),
     ("Facebook lead to pipeline", "facebook_lead_ad", "", None, True,
      (("crm_integration", {"mode": "create"}), ("add_tasks", {"tasks": [{"title": "Call the new Facebook lead"}]}))),
     ("Missed call text back", "call_analyzed", "", {"call_status": {"eq": "missed"}}, False,
-     (("send_sms", {"phone_number_id": "8d9f3c52-5b0e-4c8e-9d7f-2f6f5f3c9a10",
+     (("send_sms", {"phone_number_id": None,
                     "message_body": "{{contact.greeting}}, sorry we missed you. We will ring back today."}),)),
     ("Quiet deal check-in", "api", "", {"deal.status": {"eq": "open"}}, True,
      (("slack_send_message", {"channel": "#sales", "message": "Gone quiet: {{deal.name}}, {{deal.value}}"}),)),
@@ -177,6 +179,7 @@ _SEEDED: tuple[tuple[str, str, str, Record | None, bool, tuple[tuple[str, Record
 
 def seed(s: Seeder) -> None:
     stages = {stage["name"]: stage["id"] for stage in s.store.all("stage")}
+    number = default_number(s.store)["id"]
     for days_ago, (name, trigger, stage, conditions, enabled, actions) in zip(range(300, 0, -30), _SEEDED, strict=False):
         automation = s.record(
             days_ago, name=name, trigger_type=trigger, stage_id=stages.get(stage), description=None, enabled=enabled,
@@ -184,7 +187,13 @@ def seed(s: Seeder) -> None:
         )  # fmt: skip
         s.store.add("automation", [automation])
         rows = [
-            s.record(days_ago, automation_id=automation["id"], action_type=kind, sequence=i, config=config)
+            s.record(
+                days_ago,
+                automation_id=automation["id"],
+                action_type=kind,
+                sequence=i,
+                config={**config, "phone_number_id": number} if "phone_number_id" in config else config,
+            )
             for i, (kind, config) in enumerate(actions, 1)
         ]
         s.store.add("automation_action", rows)

@@ -116,8 +116,10 @@ def _delete_cost(call: Call) -> Answer:
 
 
 def users_of(call: Call, opportunity_id: str) -> list[Record]:
-    found = (call.store.get("user", b) for b, _ in call.store.linked("opportunity_user", opportunity_id))
-    return [u for u in found if u]
+    """The team on it, the primary owner first."""
+    links = call.store.linked("opportunity_user", opportunity_id)
+    found = [{**u, "is_primary": bool(link.get("is_primary"))} for b, link in links if (u := call.store.get("user", b))]
+    return sorted(found, key=lambda u: not u["is_primary"])
 
 
 def _people(call: Call) -> Answer:

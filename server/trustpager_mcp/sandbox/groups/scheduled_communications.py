@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .. import seed_texts as texts
-from ..automation.messages import waiting_communication
+from ..automation.messages import place_call, waiting_communication
 from ..business_hours import next_open
 from ..checks import moment
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
-from ..errors import forbidden, invalid
+from ..errors import ApiError, forbidden, invalid
 from ..mail import notify
 from ..seed import Seeder
 from ..store import Record
@@ -170,6 +170,14 @@ def _dispatch(world: World, row: Record) -> Record:
     if row["channel"] == "sms":
         details: dict[str, Any] = {"body": payload["message_body"], "phone_number_id": payload["phone_number_id"]}
         return world.send("sms", payload["to_number"], scheduled_communication_id=row["id"], **details)
+    try:
+        placed = place_call(
+            world, payload["voice_agent_outbound_config_id"], payload["to_number"], payload.get("dynamic_variables") or {}
+        )
+    except ApiError as error:
+        raise _Undeliverable(error.message) from None
+    if placed is not None:
+        return placed
     details = {k: payload.get(k) for k in ("voice_agent_outbound_config_id", "dynamic_variables", "metadata")}
     return world.send("call", payload["to_number"], scheduled_communication_id=row["id"], **details)
 

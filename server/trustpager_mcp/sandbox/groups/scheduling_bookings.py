@@ -25,10 +25,13 @@ _NOTETAKER_CREDITS = 23
 _TOKEN = ("management_token", "management_token_expires_at")
 
 
-def _view(booking: Record, with_token: bool = True) -> Record:
+def _view(call: Call, booking: Record, with_token: bool = True) -> Record:
+    """A booking with the name that its event type has now; one whose event type is gone keeps the last name."""
     start = moment(booking["start_time"])
     assert start is not None
-    shown = {**booking, "display_time": bookings.spoken(start, booking["timezone"])}
+    event_type = call.store.get("scheduled_event_type", booking["event_type_id"] or "")
+    name = event_type["name"] if event_type else booking["event_type_name"]
+    shown = {**booking, "event_type_name": name, "display_time": bookings.spoken(start, booking["timezone"])}
     return shown if with_token else {k: v for k, v in shown.items() if k not in _TOKEN}
 
 
@@ -38,7 +41,7 @@ def _list(call: Call) -> Answer:
     zone = must_find(setting(call.store, "timezone"))
     rows = call.store.numbered("booking", **{k: q[k] for k in ("status", "event_type_id") if k in q})
     rows = [(n, b) for n, b in rows if q.get("date_from", "") <= _day(b, zone) <= q.get("date_to", "9999")]
-    return page(call, rows, _view, order=lambda sequence, booking: (booking["start_time"], sequence))
+    return page(call, rows, lambda b: _view(call, b), order=lambda sequence, booking: (booking["start_time"], sequence))
 
 
 def _day(booking: Record, zone: ZoneInfo) -> str:
@@ -95,7 +98,7 @@ def _create(call: Call) -> Answer:
     booking = bookings.book(call.world, event_type, start, who)
     confirmation = event_type.get("booking_confirmation_message")
     message = confirmation or f"{event_type['name']} is booked for {bookings.spoken(start, zone.key)}."
-    return Answer({**_view(booking, with_token=False), "message": message}, status=201)
+    return Answer({**_view(call, booking, with_token=False), "message": message}, status=201)
 
 
 def _check(call: Call) -> Answer:
@@ -142,7 +145,7 @@ def _slots(call: Call) -> Answer:
 
 
 def _mark(status: str) -> Handler:
-    return lambda call: Answer(_view(bookings.close(call.world, call.must("booking"), status)))
+    return lambda call: Answer(_view(call, bookings.close(call.world, call.must("booking"), status)))
 
 
 def _notetaker(call: Call) -> Answer:
@@ -189,21 +192,34 @@ def _record(world: World) -> None:
         except ApiError:
             outcome = "insufficient_credits"
         else:
-            world.store.add("transcript", [_transcript(world, booking, length)])
+            _transcribe(world, booking, length)
     world.store.save("booking", {**booking, "notetaker_status": outcome, "updated_at": world.clock.iso()})
 
 
-def _transcript(world: World, booking: Record, length: int) -> Record:
-    host = next((u["name"] for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))), "Host")
-    speakers = ((host, "Thanks for making the time."), (booking["customer_name"], booking["message"] or "Thanks for having me."))
-    return world.fresh(
+def _transcribe(world: World, booking: Record, length: int) -> None:
+    """What was said and by whom, among the transcripts, linked to the booking's contact and opportunity."""
+    user = next((u for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))), {"name": "Host", "email": None})
+    people = [
+        {"name": user["name"], "email": user["email"], "phone": None, "role": "host"},
         {
-            "title": f"{booking['event_type_name']}: {booking['customer_name']}", "type": "meeting", "source": "recall",
-            "transcription_status": "complete", "booking_id": booking["id"], "contact_id": booking["contact_id"],
-            "deal_id": booking["deal_id"], "customer_id": booking["customer_id"], "duration_seconds": length * 60,
-            "content": "\n".join(f"{name}: {text}" for name, text in speakers), "recorded_at": booking["start_time"],
-        }
-    )  # fmt: skip
+            "name": booking["customer_name"],
+            "email": booking["customer_email"],
+            "phone": booking["customer_phone"],
+            "role": "guest",
+        },
+    ]
+    said = ("Thanks for making the time.", booking["message"] or "Thanks for having me.")
+    transcript = world.fresh({
+        "title": f"{booking['event_type_name']}: {booking['customer_name']}", "type": "meeting", "source": "recall",
+        "transcription_status": "complete", "booking_id": booking["id"], "recording_url": None,
+        "transcript_text": "\n".join(f"{p['name']}: {text}" for p, text in zip(people, said, strict=True)),
+        "occurred_at": booking["start_time"], "duration_seconds": length * 60, "inbox_path": "/inbox/meetings",
+        "participants": people, "metadata": {"google_meet_link": booking["google_meet_link"]}, "created_by": user.get("id"),
+    })  # fmt: skip
+    world.store.add("transcript", [transcript])
+    for kind, name in (("contact", "contact_id"), ("opportunity", "deal_id")):
+        if world.store.get(kind, booking[name] or ""):
+            world.store.link(f"transcript_{kind}", transcript["id"], booking[name])
 
 
 def seed(s: Seeder) -> None:
@@ -248,9 +264,9 @@ JOBS = (Job(notices.due, notices.run), Job(_recordings_due, _record))
 
 HANDLERS: dict[str, Handler] = {
     "list_bookings": _list,
-    "get_booking": lambda c: Answer(_view(c.must("booking"))),
+    "get_booking": lambda c: Answer(_view(c, c.must("booking"))),
     "create_booking": _create,
-    "cancel_booking": lambda c: Answer(_view(bookings.cancel(c.world, c.must("booking"), c.body.get("cancellation_reason")))),
+    "cancel_booking": lambda c: Answer(_view(c, bookings.cancel(c.world, c.must("booking"), c.body.get("cancellation_reason")))),
     "check_booking_availability": _check,
     "list_available_slots": _slots,
     "mark_booking_attended": _mark("attended"),

@@ -67,10 +67,10 @@ def _must_have(args: Record, *names: str) -> None:
 
 
 def _zone(call: Call, args: Record, default: ZoneInfo) -> ZoneInfo:
-    """The caller's zone: by the timezone that was given, the state, or the call's own variables."""
+    """The caller's zone: by the state, the timezone where no state is known, or the call's own variables."""
     said = _envelope(call).get("retell_llm_dynamic_variables")
     variables = said if isinstance(said, dict) else {}
-    named = (args.get("timezone"), args.get("state"), variables.get("timezone"), variables.get("state"))
+    named = (args.get("state"), args.get("timezone"), variables.get("state"), variables.get("timezone"))
     return next((zone for name in named if isinstance(name, str) and (zone := zones.find(name))), default)
 
 

@@ -13,6 +13,7 @@ from ..checks import moment
 from ..company import setting
 from ..engine import change
 from ..errors import ApiError
+from ..people import open_deals
 from ..phones import is_evident_landline, to_e164
 from ..store import Record
 from ..world import World
@@ -147,12 +148,19 @@ def _company(world: World, contact: Record, who: Booker) -> str | None:
 
 
 def _deal(world: World, event_type: Record, contact: Record, company_id: str | None, start: datetime, who: Booker) -> str | None:
-    """The opportunity by the event type's behaviour: a new one, the contact's open one, or either."""
+    """The opportunity by the event type's behaviour: a new one, the contact's open one as it is, or either.
+
+    A matched one of update_or_create gets the tags, products and team members that it lacks.
+    """
     behaviour = event_type.get("booking_deal_behavior") or "create"
-    if behaviour != "create":
-        open_deals = world.store.all("opportunity", contact_id=contact["id"], status="open")
-        if open_deals:
-            return str(open_deals[0]["id"])
+    if behaviour != "create" and (known := open_deals(world.store, [contact["id"]])):
+        if behaviour == "update_or_create":
+            names = {str(t["name"]).lower() for t in known[0].get("tags") or []}
+            new = [t for t in event_type.get("booking_default_tags") or [] if t["name"].lower() not in names]
+            if new:
+                change(world, "opportunity", known[0], {"tags": [*(known[0].get("tags") or []), *new]})
+            _furnish(world, event_type, known[0]["id"])
+        return str(known[0]["id"])
     if behaviour == "never_create" or event_type.get("booking_auto_create_deal") is False:
         return None
     return _new_deal(world, event_type, contact, company_id, start, who)
@@ -175,13 +183,21 @@ def _new_deal(world: World, event_type: Record, contact: Record, company_id: str
     if answer["errors"]:
         raise ApiError(400, "VALIDATION_ERROR", f"the opportunity could not be created: {answer['errors'][0]['message']}")
     deal_id = str(answer["created"][0]["id"])
+    _furnish(world, event_type, deal_id)
+    return deal_id
+
+
+def _furnish(world: World, event_type: Record, deal_id: str) -> None:
+    """The event type's products and hosts, where the opportunity does not have them."""
+    there = {line["product_id"] for line in world.store.all("opportunity_product", opportunity_id=deal_id)}
     for product in event_type.get("booking_default_products") or []:
-        if world.store.get("product", product["id"]):
+        if product["id"] not in there and world.store.get("product", product["id"]):
             line = {"product_id": product["id"], "quantity": product.get("quantity", 1)}
             world.run("add_opportunity_product", world.system, {"id": deal_id}, {}, line)
+    team = {user_id for user_id, _ in world.store.linked("opportunity_user", deal_id)}
     for user in slots.hosts(world, event_type):
-        world.store.link("opportunity_user", deal_id, user["id"])
-    return deal_id
+        if user["id"] not in team:
+            world.store.link("opportunity_user", deal_id, user["id"])
 
 
 def _place(world: World, event_type: Record) -> Record:
@@ -212,7 +228,7 @@ def _invite(world: World, booking: Record, event_type: Record) -> None:
 def _enrol(world: World, booking: Record, event_type: Record, start: datetime) -> None:
     queue = world.store.get("auto_queue", event_type.get("event_queue_id") or "")
     if queue is not None:
-        anchor = start - timedelta(minutes=event_type.get("enrollment_offset_minutes") or 0)
+        anchor = start - slots.minutes(event_type, "enrollment_offset_minutes")
         ids = {k: booking[k] for k in ("contact_id", "deal_id", "customer_id")}
         enrolment.enrol(world, queue, ids, anchor, event_data(booking))
 
@@ -268,8 +284,13 @@ def _clear_next_action(world: World, booking: Record) -> None:
 def _log(world: World, booking: Record, status: str) -> None:
     start = moment(booking["start_time"])
     assert start is not None
+    who = ", ".join(filter(None, (booking["customer_email"], booking["customer_phone"])))
+    team = [u["name"] for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))]
+    guests = [a.get("name") or a["email"] for a in booking["attendees"]]
     text = [
-        f"{booking['customer_name']} ({booking['customer_email']}), {spoken(start, booking['timezone'])}",
+        f"{booking['customer_name']} ({who}), {spoken(start, booking['timezone'])}",
+        f"With: {', '.join(team)}" if team else None,
+        f"Attendees: {', '.join(guests)}" if guests else None,
         booking["message"] and f"Message: {booking['message']}",
         booking["google_meet_link"] and f"Meeting: {booking['google_meet_link']}",
     ]

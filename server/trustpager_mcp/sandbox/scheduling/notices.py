@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from ..checks import moment
+from ..errors import ApiError
 from ..mail import notify
+from ..phones import to_e164
 from ..store import Record
+from ..texting import text_out
 from ..world import World
 from ..zones import clock_time, day_name, must_find
+from . import slots
 
 _TIMED = {"pre_meeting": -1, "meeting_start": 0}
 """When a notice goes out, in offsets from the start: before it, at it."""
@@ -25,7 +27,7 @@ def plan(world: World, booking: Record, event_type: Record) -> None:
     assert start is not None
     for kind, sign in _TIMED.items():
         for notice in (event_type.get("booking_notifications") or {}).get(kind, []):
-            at = start + sign * timedelta(minutes=notice.get("offset_minutes") or 0)
+            at = start + sign * slots.minutes(notice, "offset_minutes")
             if at > world.clock.now():
                 _keep(world, booking, kind, notice, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
@@ -34,7 +36,7 @@ def plan_rebooking(world: World, booking: Record, event_type: Record) -> int:
     """Put invitations to book again on the clock; how many."""
     notices = (event_type.get("booking_notifications") or {}).get("rebooking", [])
     for notice in notices:
-        at = world.clock.now() + timedelta(minutes=notice.get("offset_minutes") or 0)
+        at = world.clock.now() + slots.minutes(notice, "offset_minutes")
         _keep(world, booking, "rebooking", notice, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return len(notices)
 
@@ -80,13 +82,24 @@ def _send(world: World, booking: Record, event_type: Record, notice: Record) -> 
         if "email" in notice["channels"] and email:
             subject = _filled(notice.get("email_subject") or "{event_type} on {date}", words)
             body = _filled(notice.get("email_body") or "Your appointment is on {date} at {time}.", words)
-            notify(world, "booking", email, subject, body, booking_id=booking["id"], label=notice.get("label"))
+            links = {
+                "deal_id": booking["deal_id"],
+                "contact_id": booking["contact_id"] if email == booking["customer_email"] else None,
+            }
+            notify(world, "booking", email, subject, body, booking_id=booking["id"], label=notice.get("label"), **links)
             sent += 1
         if "sms" in notice["channels"] and phone:
             body = _filled(notice.get("sms_body") or "{event_type}: {date} at {time}.", words)
-            world.send("sms", phone, body=body, booking_id=booking["id"], label=notice.get("label"))
-            sent += 1
+            sent += _text(world, phone, body)
     return sent
+
+
+def _text(world: World, phone: str, body: str) -> int:
+    """A text message in its conversation: 1, or 0 when the number has opted out or nothing can send it."""
+    try:
+        return int(text_out(world, to_e164(phone) or phone, body)["status"] != "suppressed")
+    except ApiError:
+        return 0
 
 
 def _recipients(world: World, booking: Record, who: str) -> list[tuple[str | None, str | None]]:

@@ -13,15 +13,16 @@ from ..world import World
 from ..zones import must_find
 
 DURATION, INTERVAL, HORIZON_DAYS = 30, 30, 60
-_NEAREST_WITHIN = 14
+_LOOKED_UP, _MOST_DAYS = 7, 36_500
 TAKING = ("confirmed", "late", "attended")
 """The statuses of bookings that take up time."""
 Span = tuple[datetime, datetime]
 
 
-def minutes(event_type: Record, name: str, default: int = 0) -> timedelta:
-    value = event_type.get(name)
-    return timedelta(minutes=default if value is None else value)
+def minutes(rules: Record, name: str, default: int = 0) -> timedelta:
+    """A field of an event type or notice, from nothing to a hundred years."""
+    value = rules.get(name)
+    return timedelta(minutes=max(0, min(default if value is None else value, _MOST_DAYS * 24 * 60)))
 
 
 def duration(event_type: Record) -> timedelta:
@@ -50,10 +51,7 @@ def free(world: World, event_type: Record, first: date, last: date, zone: ZoneIn
     """The starts of free slots, in UTC, from the first to the last date as the zone has them."""
     begin = datetime.combine(first, time(), zone).astimezone(UTC)
     end = datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)
-    now = world.clock.now()
-    earliest = now + timedelta(hours=event_type.get("min_notice_hours") or 0)
-    horizon = event_type.get("max_advance_days")
-    latest = now + timedelta(days=HORIZON_DAYS if horizon is None else horizon)
+    earliest, latest = _bookable(world, event_type)
     taken = _taken(world, event_type)
     chosen = {
         start
@@ -124,12 +122,27 @@ def is_free(world: World, event_type: Record, start: datetime) -> bool:
 
 
 def nearest(world: World, event_type: Record, start: datetime) -> tuple[datetime | None, datetime | None]:
-    """The last free slot before a moment and the first after it, within a fortnight each way."""
+    """The last free slot before a moment and the first after it, as far as the notice and the horizon reach."""
     zone = home_zone(world, event_type)
-    day = start.astimezone(zone).date()
-    around = timedelta(days=_NEAREST_WITHIN)
-    try:
-        found = free(world, event_type, day - around, day + around, zone)
-    except OverflowError:
-        return None, None
-    return max((s for s in found if s < start), default=None), min((s for s in found if s > start), default=None)
+    first, last = (at.astimezone(zone).date() for at in _bookable(world, event_type))
+    day = min(max(start.astimezone(zone).date(), first), last)
+    before = next((s for s in _stepwise(world, event_type, day, first, -1, zone) if s < start), None)
+    return before, next((s for s in _stepwise(world, event_type, day, last, 1, zone) if s > start), None)
+
+
+def _stepwise(world: World, event_type: Record, day: date, end: date, sign: int, zone: ZoneInfo) -> Iterator[datetime]:
+    """Free slots from a day on towards another one, looked up a week at a time, for a year at most."""
+    year = day + sign * timedelta(days=366)
+    end = min(end, year) if sign > 0 else max(end, year)
+    while (end - day).days * sign >= 0:
+        other = min(day + timedelta(days=_LOOKED_UP - 1), end) if sign > 0 else max(day - timedelta(days=_LOOKED_UP - 1), end)
+        found = free(world, event_type, min(day, other), max(day, other), zone)
+        yield from found[::sign]
+        day = other + timedelta(days=sign)
+
+
+def _bookable(world: World, event_type: Record) -> tuple[datetime, datetime]:
+    """The first and the last moment at which a booking may begin: the notice and the horizon."""
+    now, horizon = world.clock.now(), event_type.get("max_advance_days")
+    notice = timedelta(hours=min(event_type.get("min_notice_hours") or 0, _MOST_DAYS * 24))
+    return now + notice, now + timedelta(days=min(HORIZON_DAYS if horizon is None else horizon, _MOST_DAYS))
