@@ -9,6 +9,7 @@ from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import ApiError, invalid
 from ..seed import Seeder
 from ..store import Record, Store
+from ..world import World
 
 _LINK = "opportunity_spreadsheet"
 
@@ -78,7 +79,7 @@ def _row_view(row: Record) -> Record:
     return {k: v for k, v in row.items() if k != "parts"}
 
 
-def _view(store: Store, sheet: Record) -> Record:
+def view(store: Store, sheet: Record) -> Record:
     """The opportunity is the one to which the sheet was attached last, here or on the opportunity."""
     attached = store.linking(_LINK, sheet["id"])
     shown = {"is_archived": False, "template_id": None, **sheet, "opportunity_id": attached[-1] if attached else None}
@@ -88,7 +89,7 @@ def _view(store: Store, sheet: Record) -> Record:
 def _whole(call: Call) -> Answer:
     sheet = call.must("spreadsheet")
     rows = [_row_view(r) for r in _rows(call.store, sheet["id"])]
-    return Answer({**_view(call.store, sheet), "parent_columns": _columns(call.store, sheet), "rows": rows})
+    return Answer({**view(call.store, sheet), "parent_columns": _columns(call.store, sheet), "rows": rows})
 
 
 def _template_of(store: Store, sheet: Record) -> Record:
@@ -108,7 +109,7 @@ def _list(call: Call) -> Answer:
     if "opportunity_id" in q:
         attached = {i for i, _ in call.store.linked(_LINK, q["opportunity_id"])}
         rows = [(n, s) for n, s in rows if s["id"] in attached]
-    return page(call, rows, lambda s: _view(call.store, s))
+    return page(call, rows, lambda s: view(call.store, s))
 
 
 def _create(call: Call) -> Answer:
@@ -122,7 +123,7 @@ def _create(call: Call) -> Answer:
     call.store.add("spreadsheet", [sheet])
     if opportunity_id:
         call.store.link(_LINK, opportunity_id, sheet["id"])
-    return Answer(_view(call.store, sheet), status=201)
+    return Answer(view(call.store, sheet), status=201)
 
 
 def _update(call: Call) -> Answer:
@@ -134,7 +135,7 @@ def _update(call: Call) -> Answer:
             call.store.unlink(_LINK, one, sheet["id"])
         if wanted:
             call.store.link(_LINK, wanted, sheet["id"])
-    return Answer(_view(call.store, change(call, "spreadsheet", sheet, changes)))
+    return Answer(view(call.store, change(call, "spreadsheet", sheet, changes)))
 
 
 def _delete(call: Call) -> Answer:
@@ -142,7 +143,20 @@ def _delete(call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _insert(call: Call, sheet: Record, cells: Record) -> tuple[Record, bool]:
+def filled(world: World, template_id: str, name: str, rows: list[Record], opportunity_id: str | None) -> Record:
+    """A new sheet with these rows of cells, on the opportunity if one is named. Raises VALIDATION_ERROR."""
+    if world.store.get("spreadsheet_template", template_id) is None:
+        raise invalid(f"there is no spreadsheet template {template_id}; the form's field names one that was deleted")
+    sheet = world.fresh({"template_id": template_id, "name": name, "is_archived": False})
+    world.store.add("spreadsheet", [sheet])
+    for cells in rows:
+        _insert(world, sheet, cells)
+    if opportunity_id:
+        world.store.link(_LINK, opportunity_id, sheet["id"])
+    return sheet
+
+
+def _insert(call: Call | World, sheet: Record, cells: Record) -> tuple[Record, bool]:
     """A row at the end, or merged into its twin; then every row takes its sorted place. The row, and whether it merged."""
     template = _template_of(call.store, sheet)
     columns, rules = template["columns"], template.get("merge_rules")
@@ -156,7 +170,7 @@ def _insert(call: Call, sheet: Record, cells: Record) -> tuple[Record, bool]:
         row = call.fresh({"spreadsheet_id": sheet["id"], "row_index": len(rows), "cells": cells})
         call.store.add("spreadsheet_row", [row])
     _settle(call.store, sheet)
-    return _row_view(call.must("spreadsheet_row", row["id"])), twin is not None
+    return _row_view(call.store.get("spreadsheet_row", row["id"]) or row), twin is not None
 
 
 def _settle(store: Store, sheet: Record) -> None:
@@ -283,3 +297,16 @@ def seed(s: Seeder) -> None:
         cells = {c["id"]: v for c, v in zip(checklist["columns"], state, strict=True)}
         rows.append(s.record(10, spreadsheet_id=sheet["id"], row_index=index, cells=cells))
     s.store.add("spreadsheet_row", rows)
+    _form(s, measured)
+
+
+def _form(s: Seeder, measured: Record) -> None:
+    """A form with a spreadsheet field: the API has no way to make one, and its answer becomes a sheet."""
+    folder = s.store.all("form_folder", name="Delivery")[0]
+    template = s.record(160, name="Room measurements", description="From the installer on site", is_archived=False,
+                        folder_id=folder["id"], settings={})  # fmt: skip
+    content = {"spreadsheet_template_id": measured["id"]}
+    field = s.record(160, template_id=template["id"], type="spreadsheet", label="Measurements", placeholder=None,
+                     is_required=True, order_index=0, step_number=1, content=content)  # fmt: skip
+    s.store.add("form_template", [template])
+    s.store.add("form_field", [field])
