@@ -7,6 +7,7 @@ from typing import Any
 from .. import sheets
 from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record, Store
 from ..world import World
@@ -25,8 +26,9 @@ def _templates(call: Call) -> Answer:
 
 def _checked(fields: Record, known: Record) -> Record:
     """A template's fields, with its columns' ids and every header known. Raises VALIDATION_ERROR."""
-    if "name" in fields and not fields["name"].strip():
-        raise invalid("name must not be empty", field="name")
+    fields = named(fields, "name")
+    if known and fields.get("columns") == []:
+        raise invalid("columns replaces them all: give at least one, archived ones too", field="columns")
     if "columns" in fields or not known:
         fields = {**fields, "columns": sheets.columns_of(fields.get("columns"), known.get("columns", []))}
     whole = {**known, **fields}
@@ -118,7 +120,7 @@ def _create(call: Call) -> Answer:
     call.reference("opportunity", opportunity_id, "opportunity_id")
     if template and template["is_archived"]:
         raise invalid("template_id: the template is archived; unarchive it first", field="template_id")
-    fields = {k: v for k, v in call.body.items() if k != "opportunity_id"}
+    fields = {k: v for k, v in named(call.body, "name").items() if k != "opportunity_id"}
     sheet = call.fresh({**fields, "is_archived": False})
     call.store.add("spreadsheet", [sheet])
     if opportunity_id:
@@ -127,7 +129,7 @@ def _create(call: Call) -> Answer:
 
 
 def _update(call: Call) -> Answer:
-    sheet, changes = call.must("spreadsheet"), dict(call.body)
+    sheet, changes = call.must("spreadsheet"), named(dict(call.body), "name")
     if "opportunity_id" in changes:
         wanted = changes.pop("opportunity_id")
         call.reference("opportunity", wanted, "opportunity_id")
