@@ -58,7 +58,8 @@ async def test_a_form_is_mailed_for_three_credits_and_linked_through_its_opportu
     assert "token" not in submission
     for name in ("deal_id", "contact_id"):
         (log,) = await api.get("/email/logs", **{name: linked[name], "email_type": "form_submission"})
-        assert (log["recipient_email"], log["subject"], log["customer_id"]) == ("sam@mail.example", "Intake", linked["customer_id"])
+        assert (log["recipient_email"], log["subject"]) == ("sam@mail.example", "Intake")
+        assert log["customer_id"] == linked["customer_id"]
 
 
 async def test_a_form_needs_a_record_to_belong_to_and_one_that_exists() -> None:

@@ -140,9 +140,9 @@ def _upload(call: Call) -> Answer:
 
 
 def _check_own_fields(fields: Record, file_type: str) -> None:
-    for name, owner in _OWN_FIELDS.items():
-        if name in fields and owner != file_type:
-            raise invalid(f"{name} is a field of {owner} files; this one is of type {file_type}", field=name)
+    for name, only in _OWN_FIELDS.items():
+        if name in fields and only != file_type:
+            raise invalid(f"{name} is a field of {only} files; this one is of type {file_type}", field=name)
 
 
 def _update(call: Call) -> Answer:
