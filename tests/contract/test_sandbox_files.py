@@ -188,10 +188,13 @@ async def test_a_secure_file_is_copied_to_a_public_link_and_the_private_one_stay
     path = f"/files/{record['id']}"
     url = (await api.ok("POST", f"{path}/make-public"))["public_url"]
     assert (await fetch(api, url)).content == b"id"
+    assert (await api.ok("POST", f"{path}/make-public"))["public_url"] == url
     assert "download" in (await api.error("GET", f"{path}/signed-url"))["message"]
+    kept = (await api.get(f"{path}/download"))["download_url"]
     assert (await api.ok("POST", f"{path}/make-private"))["public_url"] is None
+    await api.error("POST", f"{path}/make-private", status=409)
     assert (await fetch(api, url)).status_code == 404
-    assert (await fetch(api, (await api.get(f"{path}/download"))["download_url"])).content == b"id"
+    assert (await fetch(api, kept)).content == b"id"
 
 
 async def test_files_that_do_not_exist_are_not_found() -> None:

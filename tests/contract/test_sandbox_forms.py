@@ -141,6 +141,8 @@ async def test_wrong_wiring_changes_nothing() -> None:
     create = [{"label": "Shoe size", "type": "number", "entity": "contact"}]
     for body in (
         {},
+        {"mappings": [], "create_custom_fields": []},
+        {"mappings": [good, {"field_id": two}], "create_custom_fields": create},
         {"mappings": [good, {"field_id": NOBODY, "crm_variable": None}], "create_custom_fields": create},
         {"mappings": [good, good], "create_custom_fields": create},
         {"mappings": [good, {"field_id": two, "crm_variable": "contact.shoe"}], "create_custom_fields": create},

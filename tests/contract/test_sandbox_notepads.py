@@ -31,6 +31,7 @@ async def test_markdown_becomes_rich_text_and_tags_in_it_stay_text() -> None:
     made = await note(api, {"html": "<p>As <em>given</em></p>", "tiptapJson": {"type": "doc"}})
     found = await api.get(f"/notepads/{made}")
     assert (found["content"], found["tiptap_json"]) == ("<p>As <em>given</em></p>", {"type": "doc"})
+    assert "html" in (await api.error("POST", "/notepads", {"title": "A", "content": {"tiptapJson": {}}}))["message"]
 
 
 async def test_answers_are_slim_unless_content_is_asked_for() -> None:

@@ -201,7 +201,8 @@ def _publishing(publish: bool, documents: bool) -> Handler:
         if (file_type == "document") != documents:
             other = "make-public or make-private" if documents else "publish or unpublish"
             raise invalid(f"this is a {file_type} file: use {other}", field="id")
-        if stored_files.is_public(record) == publish:
+        # A secure file may be copied again; of the others the reference asks that there is something to do.
+        if stored_files.is_public(record) == publish and not (publish and file_type == "secure"):
             raise ApiError(409, "CONFLICT", f"the file is already {'public' if publish else 'private'}")
         if publish and stored_files.get(call.store, record["id"]) is None:
             raise not_found("contents of", record["id"])

@@ -97,7 +97,7 @@ def _create(call: Call) -> Answer:
     content = body.get("content") or ""
     given = content if isinstance(content, dict) else {"html": rich_text.to_html(content)}
     note = call.fresh({
-        "title": body["title"], "content": given.get("html") or "", "tiptap_json": given.get("tiptapJson"), "folder": None,
+        "title": body["title"], "content": given["html"], "tiptap_json": given.get("tiptapJson"), "folder": None,
         "folder_id": None, **_filed(call), "visibility": body.get("visibility", "all_users"),
         "is_favorite": body.get("is_favorite", False), "created_by": owner(call.store)["id"],
     })  # fmt: skip
