@@ -56,6 +56,10 @@ async def test_a_form_is_mailed_for_three_credits_and_linked_through_its_opportu
     assert "As promised" in mail["body"]
     assert await api.get(f"/forms/submissions/{submission['id']}") == submission
     assert "token" not in submission
+    for name in ("deal_id", "contact_id"):
+        (log,) = await api.get("/email/logs", **{name: linked[name], "email_type": "form_submission"})
+        assert (log["recipient_email"], log["subject"]) == ("sam@mail.example", "Intake")
+        assert log["customer_id"] == linked["customer_id"]
 
 
 async def test_a_form_needs_a_record_to_belong_to_and_one_that_exists() -> None:
@@ -82,7 +86,8 @@ async def test_the_recipient_sees_and_answers_the_form_once() -> None:
     template_id, (name, roof, note) = await form(
         api, {"label": "Name", "is_required": True, "placeholder": "First and last"},
         {"label": "Roof", "type": "select", "content": {"options": [{"label": "Tile"}, {"value": "metal", "label": "Metal"}]}},
-        {"label": "Note", "type": "textarea"}, completionMessage="Ta!",
+        {"label": "Note", "type": "textarea"}, completionMessage="Ta!", completionButtonEnabled=True,
+        completionButtonText="Our site", completionButtonUrl="https://brightside.example",
     )  # fmt: skip
     submission = await send(api, template_id, **await links(api))
     path = f"/forms/submissions/{submission['id']}"
@@ -91,7 +96,8 @@ async def test_the_recipient_sees_and_answers_the_form_once() -> None:
         (name, True, []), (roof, False, ["Tile", "metal"]), (note, False, []),
     ]  # fmt: skip
     assert (await api.get(path))["status"] == "viewed"
-    assert await fill(api, {name: "Sam", roof: "metal"}) == {"status": "completed", "message": "Ta!"}
+    button = {"text": "Our site", "url": "https://brightside.example", "new_tab": True}
+    assert await fill(api, {name: "Sam", roof: "metal"}) == {"status": "completed", "message": "Ta!", "button": button}
     done = await api.get(path)
     assert (done["status"], bool(done["completed_at"])) == ("completed", True)
     assert [(r["label"], r["value"]) for r in done["responses"]] == [("Name", "Sam"), ("Roof", "metal")]
@@ -294,6 +300,25 @@ async def test_a_deleted_submission_takes_its_uploads_and_on_request_its_archive
     await api.error("GET", f"/files/{file_id}", status=404)
     assert (await api.send("GET", f"/documents/{paper['id']}")).status_code == (404 if with_pdf else 200)
     await api.as_key(None).error("GET", page_of(api), status=404)
+
+
+async def test_the_answer_to_a_spreadsheet_field_becomes_a_sheet_on_the_opportunity() -> None:
+    api = make()
+    template = next(t for t in await api.get("/forms/templates") if t["name"] == "Room measurements")
+    linked = await links(api)
+    submission = await send(api, template["id"], deal_id=linked["deal_id"])
+    (field,) = (await api.as_key(None).ok("GET", page_of(api)))["fields"]
+    place, length = (c["id"] for c in field["columns"][:2])
+    for wrong in ("Kitchen", ["Kitchen"], [{place: "Kitchen"}, {length: "long"}], [{NOBODY: 1}]):
+        await api.as_key(None).error("POST", page_of(api), {"answers": {field["id"]: wrong}})
+    before = await api.get("/spreadsheets", limit=100)
+    await fill(api, {field["id"]: [{place: "Kitchen", length: 4.5}, {place: "Garage"}]})
+    answered = (await api.get(f"/forms/submissions/{submission['id']}"))["responses"][0]["value"]
+    sheet = await api.get(f"/spreadsheets/{answered['spreadsheet_id']}")
+    assert sheet["name"] == answered["name"] == "Room measurements - Sam Lee"
+    assert [r["cells"] for r in sheet["rows"]] == [{place: "Kitchen", length: 4.5}, {place: "Garage"}]
+    assert sheet["id"] in [s["id"] for s in await api.get(f"/opportunities/{linked['deal_id']}/spreadsheets")]
+    assert len(await api.get("/spreadsheets", limit=100)) == len(before) + 1
 
 
 async def test_submissions_are_filtered_by_every_link_and_status() -> None:

@@ -127,6 +127,8 @@ async def test_wiring_makes_custom_fields_maps_fields_and_clears_mappings_at_onc
         {"crm_variable": "contact.metadata.marital_status", "crm_variable_mode": "write"},
         {"crm_variable": "account.tax_number", "crm_variable_mode": "overwrite"},
     ]
+    known = (await api.get("/company/crm-settings"))["custom_fields"]["contact"]
+    assert known[-1] == {"id": "marital_status", "label": "Marital Status", "type": "dropdown", "options": ["Single", "Married"]}
     again = {"create_custom_fields": body["create_custom_fields"]}
     assert (await api.error("POST", f"/forms/templates/{template_id}/wiring", again, status=409))["code"] == "CONFLICT"
 
@@ -139,6 +141,8 @@ async def test_wrong_wiring_changes_nothing() -> None:
     create = [{"label": "Shoe size", "type": "number", "entity": "contact"}]
     for body in (
         {},
+        {"mappings": [], "create_custom_fields": []},
+        {"mappings": [good, {"field_id": two}], "create_custom_fields": create},
         {"mappings": [good, {"field_id": NOBODY, "crm_variable": None}], "create_custom_fields": create},
         {"mappings": [good, good], "create_custom_fields": create},
         {"mappings": [good, {"field_id": two, "crm_variable": "contact.shoe"}], "create_custom_fields": create},

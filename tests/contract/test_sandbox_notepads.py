@@ -31,12 +31,15 @@ async def test_markdown_becomes_rich_text_and_tags_in_it_stay_text() -> None:
     made = await note(api, {"html": "<p>As <em>given</em></p>", "tiptapJson": {"type": "doc"}})
     found = await api.get(f"/notepads/{made}")
     assert (found["content"], found["tiptap_json"]) == ("<p>As <em>given</em></p>", {"type": "doc"})
+    assert "html" in (await api.error("POST", "/notepads", {"title": "A", "content": {"tiptapJson": {}}}))["message"]
 
 
 async def test_answers_are_slim_unless_content_is_asked_for() -> None:
     api = make()
     slim = await api.ok("POST", "/notepads", {"title": "A", "content": "x"}, status=201)
-    assert "content" not in slim
+    assert set(slim) == {
+        "id", "title", "folder", "folder_id", "visibility", "is_favorite", "company_id", "created_by", "created_at", "updated_at",
+    }  # fmt: skip
     assert (slim["visibility"], slim["is_favorite"]) == ("all_users", False)
     whole = await api.ok("PATCH", f"/notepads/{slim['id']}", {"content": "y", "return_content": True})
     assert whole["content"] == "<p>y</p>"
@@ -100,7 +103,10 @@ async def test_folder_and_folder_id_are_kept_in_step() -> None:
     third = await api.ok("POST", "/notepads", {"title": "C", "folder_id": folders["Minutes"]}, status=201)
     assert third["folder"] == "Minutes"
     await api.ok("PATCH", f"/notepads/folders/{first['folder_id']}", {"name": "Renamed"})
+    await api.error("PATCH", f"/notepads/folders/{first['folder_id']}", {"name": " "})
     assert {n["title"] for n in await api.get("/notepads", folder="renamed")} == {"A", "B"}
+    moved = await api.ok("PATCH", f"/notepads/{third['id']}", {"folder": "Brand new"})
+    assert moved["folder_id"] in {f["id"] for f in await api.get("/notepads/folders") if f["name"] == "Brand new"}
     assert {n["title"] for n in await api.get("/notepads", folder_id=first["folder_id"], search="a")} == {"A"}
     unfiled = await api.ok("PATCH", f"/notepads/{first['id']}", {"folder_id": None})
     assert (unfiled["folder"], unfiled["folder_id"]) == (None, None)

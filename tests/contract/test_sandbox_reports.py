@@ -305,8 +305,23 @@ async def test_a_card_whose_query_or_columns_cannot_work_is_refused_when_it_is_s
     assert "the query has no colour" in error["message"]
     error = await api.error("POST", path, card(display_config={"columns": list("abcdefghi")}))
     assert "at most 8" in error["message"]
+    await api.error("POST", path, card(title=" "))
     one = await api.ok("POST", path, card(), status=201)
-    await api.error("PATCH", f"/report-cards/{one['id']}", {"query_spec": {"source": "deals", "dimensions": ["client"]}})
+    for wrong in ({"query_spec": {"source": "deals", "dimensions": ["client"]}}, {"title": " "}):
+        await api.error("PATCH", f"/report-cards/{one['id']}", wrong)
+    await api.error("PATCH", f"/report-dashboards/{made['id']}", {"name": " "})
+
+
+async def test_a_cards_query_takes_the_spellings_of_sorting_that_a_query_takes() -> None:
+    api = make()
+    path = f"/report-dashboards/{(await dashboard(api))['id']}/cards"
+    down = {"field": "count", "direction": "desc"}
+    for name, order in (("order_by", down), ("sort", down), ("sort", [down]), ("order_by", [down])):
+        spec = {"source": "deals", "dimensions": ["status"], name: order}
+        made = await api.ok("POST", path, card(query_spec=spec), status=201)
+        assert made["query_spec"]["order_by"] == [down]
+        changed = await api.ok("PATCH", f"/report-cards/{made['id']}", {"query_spec": spec})
+        assert changed["query_spec"] == made["query_spec"]
 
 
 async def test_access_is_granted_once_to_people_and_roles_that_exist_on_restricted_dashboards_only() -> None:
@@ -363,6 +378,22 @@ async def test_a_digest_shows_each_recipient_their_own_rows_and_reaches_nobody_t
         assert body.index("</table>") < body.index("<p>From Brightside Home Energy</p>")
         assert "ignored" not in body
     assert (await api.get("/email/logs"))[0]["email_type"] == "report_digest"
+
+
+async def test_a_digest_is_logged_with_its_records_and_tells_what_became_of_each_recipient() -> None:
+    api = make()
+    made = await dashboard(api, template="sales_overview")
+    deal = next(d for d in await every_deal(api) if d["contact_id"] and d["customer_id"])
+    links = {"deal_id": deal["id"], "contact_id": deal["contact_id"], "customer_id": deal["customer_id"]}
+    people = ["log-failed@brightside.example", "boss@brightside.example"]
+    answer = await api.ok("POST", "/reports/send", {"dashboard_id": made["id"], "recipients": people, **links})
+    became = {r["email"]: (r["success"], r["sent"]) for r in answer["results"]}
+    assert became == {people[0]: (False, False), people[1]: (True, True)}
+    assert answer["results"][0]["error"]["code"] == "EMAIL_LOG_FAILED"
+    assert (answer["sent"], answer["skipped"]) == (1, 0)
+    (log,) = await api.get("/email/logs", email_type="report_digest", deal_id=deal["id"])
+    assert {name: log[name] for name in links} == links
+    assert log["recipient_email"] == people[1]
 
 
 async def test_an_empty_digest_is_sent_when_that_is_wanted() -> None:

@@ -77,6 +77,10 @@ async def test_new_columns_leave_rows_as_they_are_and_a_removed_columns_cells_ma
     one = await sheet(api, made)
     row = await api.ok("POST", f"/spreadsheets/{one}/rows", {"cells": {task: "Dig", cost: 5}}, status=201)
     kept = {"id": task, "header": "Job", "data_type": "text"}
+    retired = {"id": cost, "header": "Cost", "data_type": "number", "archived": True}
+    await api.ok("PATCH", f"/spreadsheets/templates/{made['id']}", {"columns": [kept, retired]})
+    whole = await api.get(f"/spreadsheets/{one}")
+    assert (whole["parent_columns"], whole["rows"][0]["cells"]) == ([kept, retired], {task: "Dig", cost: 5})
     await api.ok("PATCH", f"/spreadsheets/templates/{made['id']}", {"columns": [kept, DROPDOWN]})
     whole = await api.get(f"/spreadsheets/{one}")
     assert [c["header"] for c in whole["parent_columns"]] == ["Job", "Status"]
@@ -85,6 +89,7 @@ async def test_new_columns_leave_rows_as_they_are_and_a_removed_columns_cells_ma
     path = f"/spreadsheets/{one}/rows/{row['id']}"
     assert (await api.ok("PATCH", path, {"cells": {task: "Fill", cost: 5}}))["cells"] == {task: "Fill", cost: 5}
     assert "no such column" in (await api.error("PATCH", path, {"cells": {cost: 6}}))["message"]
+    assert "at least one" in (await api.error("PATCH", f"/spreadsheets/templates/{made['id']}", {"columns": []}))["message"]
     assert (await api.ok("PATCH", path, {"cells": {task: "Alone"}}))["cells"] == {task: "Alone"}
 
 
@@ -125,7 +130,9 @@ async def test_a_sheet_shows_on_its_opportunity_and_moves_with_it() -> None:
     first, second = (await api.get("/opportunities"))[:2]
     made = await template(api)
     one = await sheet(api, made, opportunity_id=first["id"])
-    assert one in [s["id"] for s in await api.get(f"/opportunities/{first['id']}/spreadsheets")]
+    listed = {s["id"]: s for s in await api.get(f"/opportunities/{first['id']}/spreadsheets")}
+    assert listed[one] == (await api.get("/spreadsheets", template_id=made["id"]))[0]
+    assert listed[one]["opportunity_id"] == first["id"]
     changed = await api.ok("PATCH", f"/spreadsheets/{one}", {"opportunity_id": second["id"], "name": "Other"})
     assert (changed["opportunity_id"], changed["name"]) == (second["id"], "Other")
     assert one not in [s["id"] for s in await api.get(f"/opportunities/{first['id']}/spreadsheets")]
@@ -136,7 +143,7 @@ async def test_a_sheet_shows_on_its_opportunity_and_moves_with_it() -> None:
     assert len(await api.get("/spreadsheets", template_id=made["id"], include_archived=True)) == 1
     await api.ok("DELETE", f"/spreadsheets/{one}", status=204)
     await api.get(f"/spreadsheets/templates/{made['id']}")
-    for wrong in ({"template_id": NOBODY}, {"opportunity_id": NOBODY}):
+    for wrong in ({"template_id": NOBODY}, {"opportunity_id": NOBODY}, {"name": " "}):
         await api.error("POST", "/spreadsheets", {"template_id": made["id"], "name": "x", **wrong})
 
 
@@ -229,6 +236,19 @@ async def test_rows_of_one_group_merge_when_their_periods_meet() -> None:
         assert why in error["message"]
     await api.ok("PATCH", f"/spreadsheets/templates/{made['id']}", {"merge_rules": None})
     await api.ok("POST", path, cells("Sam", "2026-06-13", "2026-06-13", "alone"), status=201)
+
+
+@pytest.mark.parametrize("path", ["/spreadsheets", "/spreadsheets/templates"])
+async def test_lists_go_on_after_the_last_id_of_the_page_before(path: str) -> None:
+    everyone = [r["id"] for r in await MADE.get(path)]
+    first = await MADE.listed(path, limit=1)
+    for cursor in (everyone[0], first["pagination"]["next_cursor"]):
+        assert [r["id"] for r in await MADE.get(path, after=cursor)] == everyone[1:]
+    for wrong in ({"limit": 101}, {"limit": 0}, {"after": NOBODY}):
+        await MADE.error("GET", path, params=wrong)
+
+
+MADE = make()
 
 
 async def test_the_seeded_sheets_have_columns_rows_and_an_opportunity() -> None:

@@ -132,7 +132,9 @@ def page(
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
     if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:
-        after = _place(call.tool.name, cursor)
+        # The reference calls the cursor of some lists the last id of the page before: the id itself will do as well.
+        by_id = next((where for where, r in placed if r.get("id") == cursor), None)
+        after = _place(call.tool.name, cursor) if by_id is None else by_id
         try:
             rest = [pair for pair in placed if pair[0] > after]
         except TypeError:

@@ -52,6 +52,9 @@ def _problem(field: Record, value: Any) -> str | None:
         case "file":
             right = isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("base64"), str)
             return None if right else "a file: {name, base64, mime_type?}"
+        case "spreadsheet":
+            right = isinstance(value, list) and all(isinstance(row, dict) for row in value)
+            return None if right else "a list of rows: objects by column id"
         case "select" | "radio" if options:
             return None if value in options else f"one of {', '.join(map(str, options))}"
     return None if isinstance(value, str) else "a text"

@@ -52,6 +52,12 @@ def signed_url(world: World, content_id: str, name: str, media_type: str, second
     return f"{world.origin}/functions/v1/public/signed/{token}/{quote(name, safe='')}", expires_at
 
 
+def withdraw_links(store: Store, content_id: str) -> None:
+    """End the signed links to bytes that no longer lie where they point."""
+    for link in store.all("signed_url", content_id=content_id):
+        store.delete("signed_url", link["id"])
+
+
 def serve_signed(world: World, token: str) -> Answer:
     """The bytes behind a signed link. Raises 403 URL_EXPIRED, or 404 NOT_FOUND when link or file are gone."""
     link = world.store.get("signed_url", token)

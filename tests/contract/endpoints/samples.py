@@ -274,8 +274,7 @@ NEVER_LIVE: dict[str, str] = {
 
 # Columns that only some records of an entity have.
 SOMETIMES: dict[str, set[str]] = {
-    "agent": {"name"}, "knowledge_entry": {"similarity"}, "order_form_log": {"amount"},
-    "spreadsheet": {"opportunity_id"},
+    "agent": {"name"}, "knowledge_entry": {"similarity"},
 }  # fmt: skip
 # Lists that do not stand alone in the answer's data.
 WRAPPED: dict[str, str] = {"list_evie_tools": "tools", "render_form_submission_pdf": "document"}

@@ -13,6 +13,8 @@ from .. import sample_files, stored_files
 from ..checks import moment
 from ..engine import Answer, Call, File, Handler, change, contains, everything, page
 from ..errors import ApiError, invalid, not_found
+from ..ordered import named
+from ..people import owner
 from ..seed import Seeder
 from ..store import Record, Store
 from ..world import World
@@ -92,9 +94,7 @@ def folders_of(call: Call, file_type: str) -> list[Record]:
 
 
 def _create_folder(call: Call) -> Answer:
-    name = call.body["name"].strip()
-    if not name:
-        raise invalid("name must not be empty", field="name")
+    name = named(call.body, "name")["name"].strip()
     if {"name": name} in folders_of(call, call.query["type"]):
         raise ApiError(409, "CONFLICT", f"there is already a folder {name} for {call.query['type']} files")
     call.store.add("file_folder", [folder := call.fresh({"type": call.query["type"], "name": name})])
@@ -132,24 +132,24 @@ def save_upload(call: Call | World, fields: Record, text: str) -> Record:
 
 
 def _upload(call: Call) -> Answer:
-    body = dict(call.body)
+    body = named(dict(call.body), "name")
     text = body.pop("base64")
-    if not body["name"].strip():
-        raise invalid("name must not be empty", field="name")
     _check_own_fields(body, body["type"])
+    body["uploaded_by"] = owner(call.store)["id"]
     return Answer(view(call.world, save_upload(call, body, text)), status=201)
 
 
 def _check_own_fields(fields: Record, file_type: str) -> None:
-    for name, owner in _OWN_FIELDS.items():
-        if name in fields and owner != file_type:
-            raise invalid(f"{name} is a field of {owner} files; this one is of type {file_type}", field=name)
+    for name, only in _OWN_FIELDS.items():
+        if name in fields and only != file_type:
+            raise invalid(f"{name} is a field of {only} files; this one is of type {file_type}", field=name)
 
 
 def _update(call: Call) -> Answer:
     record = must(call)
-    _check_own_fields(call.body, stored_files.type_of(record))
-    return Answer(view(call.world, change(call, stored_files.kind_of(call.store, record["id"]), record, call.body)))
+    fields = named(call.body, "name")
+    _check_own_fields(fields, stored_files.type_of(record))
+    return Answer(view(call.world, change(call, stored_files.kind_of(call.store, record["id"]), record, fields)))
 
 
 def delete(call: Call | World, file_id: str) -> None:
@@ -201,11 +201,15 @@ def _publishing(publish: bool, documents: bool) -> Handler:
         if (file_type == "document") != documents:
             other = "make-public or make-private" if documents else "publish or unpublish"
             raise invalid(f"this is a {file_type} file: use {other}", field="id")
-        if stored_files.is_public(record) == publish:
+        # A secure file may be copied again; of the others the reference asks that there is something to do.
+        if stored_files.is_public(record) == publish and not (publish and file_type == "secure"):
             raise ApiError(409, "CONFLICT", f"the file is already {'public' if publish else 'private'}")
         if publish and stored_files.get(call.store, record["id"]) is None:
             raise not_found("contents of", record["id"])
         changes = {"is_private": not publish} if file_type == "image" else {"is_published": publish}
+        if file_type == "image":
+            # An image moves between the stores; of other files a copy comes and goes.
+            stored_files.withdraw_links(call.store, record["id"])
         changed = change(call, stored_files.kind_of(call.store, record["id"]), record, changes)
         shown = view(call.world, changed)
         return Answer({**shown, "public_url": stored_files.public_url(call.world, changed) if publish else None})

@@ -19,7 +19,7 @@ from ..pdf import Block, render
 from ..seed import Seeder
 from ..store import Record, Store
 from ..world import Job, World
-from . import documents, files
+from . import documents, files, spreadsheets
 from .forms import FIELDS
 
 _OPEN = ("sent", "viewed")
@@ -70,15 +70,20 @@ def _mail(world: World, submission: Record) -> None:
     notify(
         world, "form_submission", submission["recipient_email"], submission["template_name"], source="form_submission",
         body=f"Hello {submission['recipient_name']},\n\n{message}please fill in {submission['template_name']}: {url}",
-        submission_id=submission["id"], url=url,
+        submission_id=submission["id"], url=url, **_links(submission),
     )  # fmt: skip
 
 
+def _links(submission: Record) -> Record:
+    """The records that the submission belongs to."""
+    return {name: submission[name] for name in _LINKS if submission[name]}
+
+
 def _event(submission: Record) -> Record:
-    links = {name: submission[name] for name in _LINKS if submission[name]}
     return {
         "form_template_id": submission["template_id"], "form_name": submission["template_name"],
-        "submission_id": submission["id"], "recipient_email": submission["recipient_email"], **links,
+        "submission_id": submission["id"], "recipient_email": submission["recipient_email"],
+        **_links(submission),
     }  # fmt: skip
 
 
@@ -139,11 +144,19 @@ def show_page(world: World, token: str) -> Answer:
     known = _prefilled(world.store, submission)
     fields = [
         {**{k: f[k] for k in ("id", "type", "label", "placeholder", "is_required", "step_number")}, "options": options_of(f),
-         "value": known.get(f["id"])}
+         "value": known.get(f["id"]), **_columns(world.store, f)}
         for f in FIELDS.of(world.store, submission["template_id"])
     ]  # fmt: skip
     about = {name: submission[name] for name in ("status", "recipient_name", "expires_at")}
     return Answer({"form_name": submission["template_name"], **about, "fields": fields})
+
+
+def _columns(store: Store, field: Record) -> Record:
+    """The columns of a spreadsheet field: its answer is a list of rows, each with cells by column id."""
+    if field["type"] != "spreadsheet":
+        return {}
+    template = store.get("spreadsheet_template", str((field["content"] or {}).get("spreadsheet_template_id"))) or {}
+    return {"columns": [c for c in template.get("columns", ()) if not c.get("archived")]}
 
 
 def _prefilled(store: Store, submission: Record) -> Record:
@@ -168,12 +181,14 @@ def answer(world: World, token: str, body: Any) -> Answer:
             value = answers[field["id"]]
             if field["type"] == "file":
                 value = _uploaded(world, submission, value)
+            elif field["type"] == "spreadsheet":
+                value = _sheet(world, submission, field, value)
             responses.append({"field_id": field["id"], "label": field["label"], "type": field["type"], "value": value})
     submission = _save(world, submission, status="completed", completed_at=world.clock.iso(), responses=responses)
     writes = []
     for field in fields:
         variable = (field["content"] or {}).get("crm_variable")
-        if variable and field["id"] in answers and field["type"] != "file":
+        if variable and field["id"] in answers and field["type"] not in ("file", "spreadsheet"):
             mode = field["content"].get("crm_variable_mode", "overwrite")
             writes.append(crm_variables.write(world, variable, mode, answers[field["id"]], submission))
     submission = _save(world, submission, crm_writes=writes)
@@ -183,8 +198,16 @@ def answer(world: World, token: str, body: Any) -> Answer:
     _notify(world, submission, template["settings"])
     named = {crm_variables.identifier(r["label"]): r["value"] for r in responses}
     world.emit("form_completed", {**_event(submission), "answers": named})
-    message = template["settings"].get("completionMessage") or "Thank you, your answers have been received."
-    return Answer({"status": "completed", "message": message})
+    return Answer({"status": "completed", **_completion(template["settings"])})
+
+
+def _completion(settings: Record) -> Record:
+    """The screen that ends the form: a message and, where the form has one, a button."""
+    screen: Record = {"message": settings.get("completionMessage") or "Thank you, your answers have been received."}
+    if settings.get("completionButtonEnabled"):
+        text, url = settings.get("completionButtonText"), settings.get("completionButtonUrl")
+        screen["button"] = {"text": text, "url": url, "new_tab": settings.get("completionButtonNewTab", True)}
+    return screen
 
 
 def _uploaded(world: World, submission: Record, value: Record) -> Record:
@@ -194,6 +217,14 @@ def _uploaded(world: World, submission: Record, value: Record) -> Record:
     }  # fmt: skip
     record = files.save_upload(world, fields, value["base64"])
     return {"file_id": record["id"], "name": record["name"]}
+
+
+def _sheet(world: World, submission: Record, field: Record, rows: list[Record]) -> Record:
+    """The answer as a spreadsheet of its own, on the opportunity if there is one. Raises VALIDATION_ERROR."""
+    template_id = str((field["content"] or {}).get("spreadsheet_template_id"))
+    name = f"{submission['template_name']} - {submission['recipient_name']}"
+    sheet = spreadsheets.filled(world, template_id, name, rows, submission["deal_id"])
+    return {"spreadsheet_id": sheet["id"], "name": sheet["name"]}
 
 
 def _notify(world: World, submission: Record, settings: Record) -> None:
@@ -209,7 +240,7 @@ def _notify(world: World, submission: Record, settings: Record) -> None:
     for address in dict.fromkeys(to):
         notify(
             world, "form_submission", address, f"{submission['recipient_name']} completed {submission['template_name']}",
-            source="form_submission", body=_text(submission), submission_id=submission["id"],
+            source="form_submission", body=_text(submission), submission_id=submission["id"], **_links(submission),
         )  # fmt: skip
 
 

@@ -86,6 +86,8 @@ def _delete_field(call: Call) -> Answer:
 def _wire(call: Call) -> Answer:
     """New custom fields first, then the mappings: all of it or, when one is wrong, nothing."""
     template_id = _template_id(call)
+    if not call.body.get("mappings") and not call.body.get("create_custom_fields"):
+        raise invalid("mappings and create_custom_fields are both empty: give at least one entry", field="mappings")
     created = [crm_variables.add_custom_field(call.world, field) for field in call.body.get("create_custom_fields") or ()]
     mappings: list[Record] = call.body.get("mappings") or []
     ids = [m["field_id"] for m in mappings]
@@ -97,7 +99,7 @@ def _wire(call: Call) -> Answer:
         if field is None:
             raise invalid(f"mappings.{i}: the form has no field {mapping['field_id']}", field=f"mappings.{i}.field_id")
         content = {k: v for k, v in (field["content"] or {}).items() if k not in ("crm_variable", "crm_variable_mode")}
-        if (variable := mapping.get("crm_variable")) is not None:
+        if (variable := mapping["crm_variable"]) is not None:
             crm_variables.check(call.store, variable, f"mappings.{i}.crm_variable")
             content |= {"crm_variable": variable, "crm_variable_mode": mapping.get("crm_variable_mode", "overwrite")}
         change(call, "form_field", field, {"content": content})

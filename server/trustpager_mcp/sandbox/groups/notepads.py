@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import access, rich_text
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import invalid, not_found
+from ..ordered import named
 from ..people import owner
 from ..seed import Seeder
 from ..store import Record, Store
@@ -73,7 +74,8 @@ def _filed(call: Call) -> Record:
         name = body["folder"].strip()
         if not name:
             return {"folder_id": None, "folder": None}
-        same = [f for f in call.store.all("notepad_folder") if f["name"].lower() == name.lower()]
+        named_so = (f for f in call.store.all("notepad_folder") if f["name"].lower() == name.lower())
+        same = [f for f in named_so if _folder_open(call.store, f["id"])]
         folder = same[-1] if same else _add_folder(call, {"name": name})
     else:
         return {}
@@ -87,20 +89,15 @@ def _add_folder(call: Call, fields: Record) -> Record:
     return folder
 
 
-def _check_title(call: Call) -> None:
-    if "title" in call.body and not call.body["title"].strip():
-        raise invalid("title must not be empty", field="title")
-
-
 def _create(call: Call) -> Answer:
     body = call.body
-    _check_title(call)
+    named(call.body, "title")
     for name, kind in _PAGES:
         call.reference(kind, body.get(name), name)
     content = body.get("content") or ""
     given = content if isinstance(content, dict) else {"html": rich_text.to_html(content)}
     note = call.fresh({
-        "title": body["title"], "content": given.get("html") or "", "tiptap_json": given.get("tiptapJson"), "folder": None,
+        "title": body["title"], "content": given["html"], "tiptap_json": given.get("tiptapJson"), "folder": None,
         "folder_id": None, **_filed(call), "visibility": body.get("visibility", "all_users"),
         "is_favorite": body.get("is_favorite", False), "created_by": owner(call.store)["id"],
     })  # fmt: skip
@@ -131,7 +128,7 @@ def _edited(note: Record, body: Record) -> Record:
 
 def _update(call: Call) -> Answer:
     note = _note(call)
-    _check_title(call)
+    named(call.body, "title")
     plain = {k: call.body[k] for k in ("title", "visibility", "is_favorite") if k in call.body}
     return Answer(_shown(call, change(call, "notepad", note, {**plain, **_filed(call), **_edited(note, call.body)})))
 
@@ -163,15 +160,13 @@ def _check_parent(call: Call, folder_id: str | None = None) -> None:
 
 def _create_folder(call: Call) -> Answer:
     _check_parent(call)
-    if not call.body["name"].strip():
-        raise invalid("name must not be empty", field="name")
-    return Answer(_add_folder(call, call.body), status=201)
+    return Answer(_add_folder(call, named(call.body, "name")), status=201)
 
 
 def _update_folder(call: Call) -> Answer:
     folder = _folder(call)
     _check_parent(call, folder["id"])
-    updated = change(call, "notepad_folder", folder, call.body)
+    updated = change(call, "notepad_folder", folder, named(call.body, "name"))
     for note in call.store.all("notepad", folder_id=folder["id"]):
         call.store.save("notepad", {**note, "folder": updated["name"]})
     return Answer(updated)

@@ -6,7 +6,7 @@ from .. import stored_files
 from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, forbidden, invalid, not_found
 from ..store import Record
-from . import activities, contacts, files, products, tasks, work_orders
+from . import activities, contacts, files, products, spreadsheets, tasks, work_orders
 
 # attachment tool suffix: (path name of the id, kind of record, needs this file type)
 _ATTACHMENTS = {
@@ -129,6 +129,9 @@ def _people(call: Call) -> Answer:
 
 def _found(call: Call, kind: str, record_id: str) -> Record | None:
     """The attached record; files and the library's documents are found under either name, as one of them may be both."""
+    if kind == "spreadsheet":
+        sheet = call.store.get(kind, record_id)
+        return spreadsheets.view(call.store, sheet) if sheet else None
     if kind not in ("file", "document"):
         return call.store.get(kind, record_id)
     record = stored_files.find(call.store, record_id)

@@ -89,7 +89,7 @@ def pay(world: World, form_id: str, body: Any) -> Answer:
     reason = _CARDS[card]
     log = world.fresh({
         "order_form_id": form["id"], "customer_name": name, "customer_email": email, "items": lines,
-        "amount_total": round(sum(line["unit_price"] * line["quantity"] for line in lines), 2), "currency": form["currency"],
+        "amount": round(sum(line["unit_price"] * line["quantity"] for line in lines), 2), "currency": form["currency"],
         "status": "failed" if reason else "paid", "failure_reason": reason, "card_last4": card[-4:],
     })  # fmt: skip
     world.store.add("order_form_log", [log])
@@ -98,11 +98,11 @@ def pay(world: World, form_id: str, body: Any) -> Answer:
         return Answer({"status": "failed"}, status=402, extra={"error": error})
     notify(
         world, "order_form", email, f"Receipt: {form['name']}", source="order_form",
-        body=f"Thank you, {name}. We received {log['amount_total']:.2f} {log['currency']}.", order_id=log["id"],
+        body=f"Thank you, {name}. We received {log['amount']:.2f} {log['currency']}.", order_id=log["id"],
     )  # fmt: skip
     world.emit("checkout_completed", {
         "order_id": log["id"], "order_form_name": form["name"], "customer_name": name, "customer_email": email,
-        "amount_total": log["amount_total"], "currency": log["currency"],
+        "amount_total": log["amount"], "currency": log["currency"],
     })  # fmt: skip
     return Answer(log, status=201)
 
@@ -119,7 +119,7 @@ def seed(s: Seeder) -> None:
             contact, refused = s.rng.choice(contacts), s.rng.random() < 0.2
             line = {"product_id": product["id"], "name": product["name"], "quantity": 1, "unit_price": product["price"]}
             logs.append(s.record(
-                age, order_form_id=form["id"], items=[line], amount_total=product["price"], currency="AUD",
+                age, order_form_id=form["id"], items=[line], amount=product["price"], currency="AUD",
                 customer_name=" ".join(filter(None, (contact["first_name"], contact["last_name"]))),
                 customer_email=contact["email"], status="failed" if refused else "paid",
                 failure_reason="card_declined" if refused else None, card_last4="0002" if refused else "4242",

@@ -9,6 +9,7 @@ from .. import access, mail
 from ..automation.context import Context
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import ApiError, invalid, not_found
+from ..ordered import named
 from ..people import owner
 from ..reporting import digest, query, sources, templates
 from ..seed import Seeder
@@ -26,6 +27,12 @@ def _one_order(body: dict[str, Any]) -> dict[str, Any]:
     if isinstance(changed.get("order_by"), dict):
         changed["order_by"] = [changed["order_by"]]
     return changed
+
+
+def _card_order(body: dict[str, Any]) -> dict[str, Any]:
+    """The same spellings in a card's query."""
+    spec = body.get("query_spec")
+    return {**body, "query_spec": _one_order(spec)} if isinstance(spec, dict) else body
 
 
 def _query(call: Call) -> Answer:
@@ -74,7 +81,7 @@ def _dashboard(call: Call, dashboard_id: str | None = None) -> Record:
 
 
 def _update(call: Call) -> Answer:
-    return Answer(_whole(call, change(call, "report_dashboard", _dashboard(call), call.body)))
+    return Answer(_whole(call, change(call, "report_dashboard", _dashboard(call), named(call.body, "name"))))
 
 
 def _delete(call: Call) -> Answer:
@@ -118,7 +125,7 @@ def _put(call: Call, card: Record, position: int | None) -> Record:
 
 
 def _add_card(call: Call) -> Answer:
-    dashboard, body = _dashboard(call), dict(call.body)
+    dashboard, body = _dashboard(call), named(dict(call.body), "title")
     position = body.pop("position", None)
     card = call.fresh({"dashboard_id": dashboard["id"], **_CARD, **body, "position": -1})
     _check_card(card)
@@ -127,7 +134,7 @@ def _add_card(call: Call) -> Answer:
 
 
 def _update_card(call: Call) -> Answer:
-    card, body = call.must("report_card"), dict(call.body)
+    card, body = call.must("report_card"), named(dict(call.body), "title")
     _dashboard(call, card["dashboard_id"])
     position = body.pop("position", card["position"])
     _check_card({**card, **body})
@@ -201,10 +208,14 @@ def _send(call: Call) -> Answer:
         outgoing = mail.Mail(
             person["email"], subject, body, **sender, **links, to_name=person["name"], email_type="report_digest"
         )  # fmt: skip
-        posted = mail.post(call.world, outgoing)
+        try:
+            posted = mail.post(call.world, outgoing)
+        except ApiError as error:
+            results.append({**result, "success": False, "error": {"code": error.code, "message": error.message}})
+            continue
         results.append({**result, "sent": True, "message_id": posted["message_id"], "log_id": posted["log_id"]})
-    sent = sum(r["sent"] for r in results)
-    return Answer({"dashboard_id": dashboard["id"], "sent": sent, "skipped": len(results) - sent, "results": results})
+    counts = {"sent": sum(r["sent"] for r in results), "skipped": sum(bool(r["skipped_reason"]) for r in results)}
+    return Answer({"dashboard_id": dashboard["id"], **counts, "results": results})
 
 
 def _funnel(call: Call) -> Answer:
@@ -257,7 +268,7 @@ HANDLERS: dict[str, Handler] = {
     "set_report_funnel": _set_funnel,
     "delete_report_funnel": _delete_funnel,
 }
-REWRITES = {"run_report_query": _one_order}
+REWRITES = {"run_report_query": _one_order, "create_report_card": _card_order, "update_report_card": _card_order}
 
 _REASONS = {
     "won": ("Best price", "Fast response", "Referral", "Quality"),

@@ -7,8 +7,10 @@ from typing import Any
 from .. import sheets
 from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record, Store
+from ..world import World
 
 _LINK = "opportunity_spreadsheet"
 
@@ -24,8 +26,9 @@ def _templates(call: Call) -> Answer:
 
 def _checked(fields: Record, known: Record) -> Record:
     """A template's fields, with its columns' ids and every header known. Raises VALIDATION_ERROR."""
-    if "name" in fields and not fields["name"].strip():
-        raise invalid("name must not be empty", field="name")
+    fields = named(fields, "name")
+    if known and fields.get("columns") == []:
+        raise invalid("columns replaces them all: give at least one, archived ones too", field="columns")
     if "columns" in fields or not known:
         fields = {**fields, "columns": sheets.columns_of(fields.get("columns"), known.get("columns", []))}
     whole = {**known, **fields}
@@ -78,7 +81,7 @@ def _row_view(row: Record) -> Record:
     return {k: v for k, v in row.items() if k != "parts"}
 
 
-def _view(store: Store, sheet: Record) -> Record:
+def view(store: Store, sheet: Record) -> Record:
     """The opportunity is the one to which the sheet was attached last, here or on the opportunity."""
     attached = store.linking(_LINK, sheet["id"])
     shown = {"is_archived": False, "template_id": None, **sheet, "opportunity_id": attached[-1] if attached else None}
@@ -88,7 +91,7 @@ def _view(store: Store, sheet: Record) -> Record:
 def _whole(call: Call) -> Answer:
     sheet = call.must("spreadsheet")
     rows = [_row_view(r) for r in _rows(call.store, sheet["id"])]
-    return Answer({**_view(call.store, sheet), "parent_columns": _columns(call.store, sheet), "rows": rows})
+    return Answer({**view(call.store, sheet), "parent_columns": _columns(call.store, sheet), "rows": rows})
 
 
 def _template_of(store: Store, sheet: Record) -> Record:
@@ -108,7 +111,7 @@ def _list(call: Call) -> Answer:
     if "opportunity_id" in q:
         attached = {i for i, _ in call.store.linked(_LINK, q["opportunity_id"])}
         rows = [(n, s) for n, s in rows if s["id"] in attached]
-    return page(call, rows, lambda s: _view(call.store, s))
+    return page(call, rows, lambda s: view(call.store, s))
 
 
 def _create(call: Call) -> Answer:
@@ -117,16 +120,16 @@ def _create(call: Call) -> Answer:
     call.reference("opportunity", opportunity_id, "opportunity_id")
     if template and template["is_archived"]:
         raise invalid("template_id: the template is archived; unarchive it first", field="template_id")
-    fields = {k: v for k, v in call.body.items() if k != "opportunity_id"}
+    fields = {k: v for k, v in named(call.body, "name").items() if k != "opportunity_id"}
     sheet = call.fresh({**fields, "is_archived": False})
     call.store.add("spreadsheet", [sheet])
     if opportunity_id:
         call.store.link(_LINK, opportunity_id, sheet["id"])
-    return Answer(_view(call.store, sheet), status=201)
+    return Answer(view(call.store, sheet), status=201)
 
 
 def _update(call: Call) -> Answer:
-    sheet, changes = call.must("spreadsheet"), dict(call.body)
+    sheet, changes = call.must("spreadsheet"), named(dict(call.body), "name")
     if "opportunity_id" in changes:
         wanted = changes.pop("opportunity_id")
         call.reference("opportunity", wanted, "opportunity_id")
@@ -134,7 +137,7 @@ def _update(call: Call) -> Answer:
             call.store.unlink(_LINK, one, sheet["id"])
         if wanted:
             call.store.link(_LINK, wanted, sheet["id"])
-    return Answer(_view(call.store, change(call, "spreadsheet", sheet, changes)))
+    return Answer(view(call.store, change(call, "spreadsheet", sheet, changes)))
 
 
 def _delete(call: Call) -> Answer:
@@ -142,7 +145,20 @@ def _delete(call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _insert(call: Call, sheet: Record, cells: Record) -> tuple[Record, bool]:
+def filled(world: World, template_id: str, name: str, rows: list[Record], opportunity_id: str | None) -> Record:
+    """A new sheet with these rows of cells, on the opportunity if one is named. Raises VALIDATION_ERROR."""
+    if world.store.get("spreadsheet_template", template_id) is None:
+        raise invalid(f"there is no spreadsheet template {template_id}; the form's field names one that was deleted")
+    sheet = world.fresh({"template_id": template_id, "name": name, "is_archived": False})
+    world.store.add("spreadsheet", [sheet])
+    for cells in rows:
+        _insert(world, sheet, cells)
+    if opportunity_id:
+        world.store.link(_LINK, opportunity_id, sheet["id"])
+    return sheet
+
+
+def _insert(call: Call | World, sheet: Record, cells: Record) -> tuple[Record, bool]:
     """A row at the end, or merged into its twin; then every row takes its sorted place. The row, and whether it merged."""
     template = _template_of(call.store, sheet)
     columns, rules = template["columns"], template.get("merge_rules")
@@ -156,7 +172,7 @@ def _insert(call: Call, sheet: Record, cells: Record) -> tuple[Record, bool]:
         row = call.fresh({"spreadsheet_id": sheet["id"], "row_index": len(rows), "cells": cells})
         call.store.add("spreadsheet_row", [row])
     _settle(call.store, sheet)
-    return _row_view(call.must("spreadsheet_row", row["id"])), twin is not None
+    return _row_view(call.store.get("spreadsheet_row", row["id"]) or row), twin is not None
 
 
 def _settle(store: Store, sheet: Record) -> None:
@@ -283,3 +299,16 @@ def seed(s: Seeder) -> None:
         cells = {c["id"]: v for c, v in zip(checklist["columns"], state, strict=True)}
         rows.append(s.record(10, spreadsheet_id=sheet["id"], row_index=index, cells=cells))
     s.store.add("spreadsheet_row", rows)
+    _form(s, measured)
+
+
+def _form(s: Seeder, measured: Record) -> None:
+    """A form with a spreadsheet field: the API has no way to make one, and its answer becomes a sheet."""
+    folder = s.store.all("form_folder", name="Delivery")[0]
+    template = s.record(160, name="Room measurements", description="From the installer on site", is_archived=False,
+                        folder_id=folder["id"], settings={})  # fmt: skip
+    content = {"spreadsheet_template_id": measured["id"]}
+    field = s.record(160, template_id=template["id"], type="spreadsheet", label="Measurements", placeholder=None,
+                     is_required=True, order_index=0, step_number=1, content=content)  # fmt: skip
+    s.store.add("form_template", [template])
+    s.store.add("form_field", [field])

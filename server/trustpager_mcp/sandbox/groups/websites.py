@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..engine import Answer, Call, Handler, change, everything
+from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, invalid
 from ..ordered import Parts, named
 from ..seed import Seeder
@@ -44,6 +44,7 @@ def _delete(call: Call) -> Answer:
     for page in PAGES.of(call.store, website["id"]):
         SECTIONS.delete_all(call, page["id"])
     PAGES.delete_all(call, website["id"])
+    clear_references(call, website["id"], ("agent_website_config", "website_id"), ("agent_outbound_config", "website_id"))
     call.store.delete("website", website["id"])
     return Answer(status=204)
 
