@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from .company import setting
-from .errors import ApiError, invalid
+from .errors import ApiError, DoneAnyway, invalid
 from .people import by_email, owner
 from .store import Record, Store
 from .timeline import log_activity
@@ -39,6 +39,7 @@ class Mail:
     email_type: str = "manual"
     attachments: tuple[Record, ...] = ()
     in_reply_to: str | None = None
+    campaign_id: str | None = None
 
 
 def text_of(body: str) -> str:
@@ -135,17 +136,17 @@ def write_log(world: World, mail: Mail, thread_id: str | None, message_id: str) 
         "sent_at": world.clock.iso(), "delivered_at": None, "error_message": None,
     })  # fmt: skip
     world.store.add("email_log", [log])
-    pending = {"log_id": log["id"], "due_at": world.clock.later(_SETTLED_AFTER)}
+    pending = {"log_id": log["id"], "campaign_id": mail.campaign_id, "due_at": world.clock.later(_SETTLED_AFTER)}
     world.store.add("email_delivery", [world.fresh(pending)])
     return log
 
 
-def put_out(world: World, mail: Mail) -> Record:
-    """What leaves the workspace, into the outbox; attachments by name and size only."""
+def put_out(world: World, mail: Mail, **more: Any) -> Record:
+    """What leaves the workspace, into the outbox, with `more` beside it; attachments by name and size only."""
     files = [{"filename": a["filename"], "mime_type": a.get("mime_type")} for a in mail.attachments]
     return world.send(
         "email", mail.to_email, to_name=mail.to_name, cc=list(mail.cc), subject=mail.subject, html_body=mail.html_body,
-        from_email=mail.from_email, from_name=mail.from_name, provider=mail.provider, attachments=files,
+        from_email=mail.from_email, from_name=mail.from_name, provider=mail.provider, attachments=files, **more,
     )  # fmt: skip
 
 
@@ -157,7 +158,7 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
     left = put_out(world, mail)
     if "log-failed" in mail.to_email.lower().partition("@")[0]:
         reason = "the email was delivered, but it could not be logged; do not send it again"
-        raise ApiError(422, "EMAIL_LOG_FAILED", reason, {"message_id": left["id"]})
+        raise DoneAnyway(422, "EMAIL_LOG_FAILED", reason, {"message_id": left["id"]})
     thread = thread or new_thread(world, mail, automated=mail.email_type != "manual")
     message = add_message(world, thread, "outbound", mail)
     log = write_log(world, mail, thread["id"], message["message_id"])
@@ -175,13 +176,14 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
 def notify(world: World, email_type: str, to: str, subject: str, body: str = "", **content: Any) -> Record:
     """What the workspace writes by itself (forms, signing, automations, reminders): outbox and delivery log, no conversation.
 
-    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id` and `from` into the log as well.
+    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id`, `from` and `provider` into the log as well.
     """
     sent = world.send("email", to, subject=subject, body=body, **content)
     identity = default_config(world.store) or {}
     sender = str(content.get("from") or identity.get("from_email") or setting(world.store, "company_email") or "")
     links = {name: content[name] for name in ("contact_id", "deal_id", "customer_id") if content.get(name)}
-    write_log(world, Mail(to, subject, body, sender, "postmark", email_type=email_type, **links), None, sent["id"])
+    provider = str(content.get("provider") or "postmark")
+    write_log(world, Mail(to, subject, body, sender, provider, email_type=email_type, **links), None, sent["id"])
     return sent
 
 
@@ -191,12 +193,20 @@ def fate(address: str) -> str:
     return "bounced" if "bounce" in local else "spam_complaint" if "complain" in local else "delivered"
 
 
+def opted_out(store: Store) -> set[str]:
+    """The addresses that take no mailings: those on the opt-out list whose contact has not been subscribed again since."""
+    listed = store.all("email_unsubscribe")
+    back = {c["id"] for c in store.all("contact") if not c.get("email_unsubscribed")} if listed else set()
+    return {u["email"] for u in listed if u["contact_id"] not in back}
+
+
 def unsubscribe(world: World, email: str, reason: str, campaign_id: str | None = None) -> None:
     """Put an address on the opt-out list, once, and its contacts out of mailings."""
+    known = email.lower() in opted_out(world.store)
     for contact in world.store.all("contact"):
         if (contact.get("email") or "").lower() == email.lower() and not contact.get("email_unsubscribed"):
             world.store.save("contact", {**contact, "email_unsubscribed": True, "updated_at": world.clock.iso()})
-    if not world.store.all("email_unsubscribe", email=email.lower()):
+    if not known:
         contact_of = by_email(world.store, email)
         fields = {"email": email.lower(), "reason": reason, "campaign_id": campaign_id}
         world.store.add("email_unsubscribe", [world.fresh({**fields, "contact_id": contact_of["id"] if contact_of else None})])
@@ -214,10 +224,11 @@ def _settle(world: World) -> None:
         verdict = {"delivered": {"delivered_at": at}, "bounced": {"error_message": "550 5.1.1 mailbox does not exist"}}
         world.store.save("email_log", {**log, "status": status, "updated_at": at, **verdict.get(status, {})})
         if status == "bounced":
-            reason = {"bounce_type": "hard", "bounce_reason": verdict["bounced"]["error_message"]}
-            world.emit("email_bounced", {"recipient_email": log["recipient_email"], "subject": log["subject"], **reason})
+            bounce = {"bounce_type": "hard", "bounce_reason": verdict["bounced"]["error_message"]}
+            world.emit("email_bounced", {"recipient_email": log["recipient_email"], "subject": log["subject"], **bounce})
         if status != "delivered":
-            unsubscribe(world, log["recipient_email"], "hard_bounce" if status == "bounced" else "complaint")
+            reason = "hard_bounce" if status == "bounced" else "complaint"
+            unsubscribe(world, log["recipient_email"], reason, pending.get("campaign_id"))
 
 
 JOBS = (Job(lambda world: earliest(world, "email_delivery"), _settle),)

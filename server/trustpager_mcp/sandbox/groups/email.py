@@ -62,6 +62,9 @@ def _threads(call: Call) -> Answer:
 def _messages(call: Call) -> Answer:
     thread = call.must("email_thread")
     rows = call.store.numbered("email_message", thread_id=thread["id"])
+    if "limit" not in call.query:
+        # The reference has a limit here and no cursor: without a limit nothing may be left out.
+        return everything([m for _, m in sorted(rows, key=lambda row: (row[1]["sent_at"], row[0]))])
     return page(call, rows, order=lambda sequence, m: (m["sent_at"], sequence))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import random
 import re
 from typing import Any
+from urllib.parse import quote
 
 from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
-from ..errors import ApiError, invalid
+from ..errors import ApiError, invalid, not_found
 from ..people import name_of
 from ..seed import Seeder
 from ..store import Record, Store
@@ -23,6 +25,8 @@ _DEFAULTS: Record = {
     "failure_reason": None,
 }  # fmt: skip
 _FILTERS = ("tags", "pipeline_id", "pipeline_ids", "stage_id", "stage_ids", "exclude_unsubscribed")
+_ASKED = {"GET": "link_click", "POST": "unsubscribe_header"}
+"""How people ask for no more mailings: by the link in one, or by their mail program's own button (a POST to that link)."""
 _REACHED = {
     "sent": "sent_at",
     "delivered": "delivered_at",
@@ -41,7 +45,7 @@ def audience(store: Store, segment: Record | None) -> list[Record]:
         return []
     chosen = [c for c in reversed(store.all("contact")) if c.get("email")]
     if segment.get("exclude_unsubscribed", True):
-        out = {u["email"] for u in store.all("email_unsubscribe")}
+        out = mail.opted_out(store)
         chosen = [c for c in chosen if not c.get("email_unsubscribed") and c["email"].lower() not in out]
     tags = {str(t["name"] if isinstance(t, dict) else t).lower() for t in segment.get("tags") or []}
     if tags:
@@ -74,7 +78,7 @@ def _view(store: Store, campaign: Record) -> Record:
     recipients = store.all("campaign_recipient", campaign_id=campaign["id"])
     counts = {f"{word}_count": sum(bool(r[at]) for r in recipients) for word, at in _REACHED.items()}
     failed = sum(r["status"] == "failed" for r in recipients)
-    left = len(store.all("email_unsubscribe", campaign_id=campaign["id"]))
+    left = sum(u["reason"] in _ASKED.values() for u in store.all("email_unsubscribe", campaign_id=campaign["id"]))
     return {**campaign, "recipient_count": len(recipients), **counts, "failed_count": failed, "unsubscribed_count": left}
 
 
@@ -182,12 +186,24 @@ def _filled(text: str, contact: Record) -> str:
     return re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda m: str(words.get(m[1]) or ""), text)
 
 
-def _content(campaign: Record, contact: Record) -> str:
+def _content(campaign: Record, contact: Record, config: Record, leave_url: str) -> str:
     parts = [f"<p>{_filled(campaign['intro_text'], contact)}</p>" if campaign["intro_text"] else ""]
     parts.append(_filled(campaign["body_html"], contact))
     if campaign["cta_text"] and campaign["cta_url"]:
         parts.append(f'<p><a href="{campaign["cta_url"]}">{campaign["cta_text"]}</a></p>')
-    return "".join([*parts, "<p>Unsubscribe: {{unsubscribe_url}}</p>"])
+    if campaign["show_reply_button"]:
+        subject = quote(f"Re: {_filled(campaign['subject'], contact)}")
+        parts.append(f'<p><a href="mailto:{config["from_email"]}?subject={subject}">Reply</a></p>')
+    return "".join([*parts, f'<p><a href="{html.escape(leave_url)}">Unsubscribe</a></p>'])
+
+
+def leave(world: World, method: str, recipient_id: str) -> Answer:
+    """What the link at the end of a mailing does: no further ones to that address. Raises 404."""
+    recipient = world.store.get("campaign_recipient", recipient_id)
+    if recipient is None:
+        raise not_found("unsubscribe link", recipient_id)
+    mail.unsubscribe(world, recipient["email"], _ASKED[method], recipient["campaign_id"])
+    return Answer({"email": recipient["email"], "status": "unsubscribed"})
 
 
 def _scheduled(world: World) -> None:
@@ -225,11 +241,14 @@ def _send_one(world: World, campaign: Record, config: Record, recipient: Record,
         gone = {**recipient, "status": "failed", "error_message": "the contact was deleted"}
         world.store.save("campaign_recipient", gone)
         return
+    leave_url = f"{world.origin}/functions/v1/public/unsubscribe/{recipient['id']}"
     one = mail.Mail(
-        recipient["email"], _filled(campaign["subject"], contact), _content(campaign, contact), config["from_email"], "postmark",
-        to_name=recipient["name"], from_name=config["from_name"], contact_id=contact["id"], email_type="campaign",
+        recipient["email"], _filled(campaign["subject"], contact), _content(campaign, contact, config, leave_url),
+        config["from_email"], "postmark", to_name=recipient["name"], from_name=config["from_name"], contact_id=contact["id"],
+        email_type="campaign", campaign_id=campaign["id"],
     )  # fmt: skip
-    mail.write_log(world, one, None, mail.put_out(world, one)["id"])
+    left = mail.put_out(world, one, headers={"List-Unsubscribe": f"<{leave_url}>"})
+    mail.write_log(world, one, None, left["id"])
     world.store.save("campaign_recipient", {**recipient, "status": "sent", "sent_at": world.clock.iso()})
     for hours, status in _behaviour(campaign["name"], recipient["email"]):
         fates.setdefault(world.clock.later(hours * 3600 + 60), []).append([recipient["id"], status])
@@ -260,8 +279,6 @@ def _outcomes(world: World) -> None:
             if status == "unsubscribed":
                 mail.unsubscribe(world, recipient["email"], "link_click", outcome["campaign_id"])
                 continue
-            if status == "bounced":
-                mail.unsubscribe(world, recipient["email"], "hard_bounce", outcome["campaign_id"])
             at = world.clock.iso()
             world.store.save("campaign_recipient", {**recipient, "status": status, _REACHED[status]: at, "updated_at": at})
 
