@@ -131,7 +131,7 @@ _BOOKED = {
 
 # Arguments instead of the definition's example; ids and "{collection}" become ids of records, "{n}" a number.
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "list_agents": {"type": "voice"},
+    "list_agents": {"type": "voice"}, "search_knowledge": {"query": "warranty of the panels"},
     "register_agent": {"name": "contract-agent-{n}", "display_name": "Contract agent"},
     "update_managed_agent_definition": {"agent": {"system_prompt": "Contract prompt {n}"}},
     "update_voice_agent_flow": {"flow": _FLOW},
@@ -274,8 +274,18 @@ NEVER_LIVE: dict[str, str] = {
 
 # Columns that only some records of an entity have.
 SOMETIMES: dict[str, set[str]] = {
-    "agent": {"name"}, "knowledge_entry": {"similarity"}, "order_form_log": {"amount"},
+    "order_form_log": {"amount"},
     "spreadsheet": {"opportunity_id"}, "stage": {"deal_count"}, "product_cost": {"supplier_product_id"},
+}  # fmt: skip
+# Columns that the records of one kind have, and by which field those are known.
+OF_ONE_KIND: dict[str, dict[str, dict[str, Any]]] = {
+    "agent": {"name": {"type": "text"}, **{c: {"type": "voice"} for c in ("agent_name", "agent_id", "language", "voice_id")}},
+}  # fmt: skip
+# Columns that only one tool answers, and always.
+ANSWERED_BY: dict[str, dict[str, str]] = {"knowledge_entry": {"similarity": "search_knowledge"}}
+# Other valid arguments, where a tool has two forms of answer.
+OTHER_FORMS: dict[str, dict[str, Any]] = {
+    "list_agents": {"type": "text"}, "create_agent": {"type": "text", "name": "Contract chat"},
 }  # fmt: skip
 # Lists that do not stand alone in the answer's data.
 WRAPPED: dict[str, str] = {"list_evie_tools": "tools", "render_form_submission_pdf": "document"}

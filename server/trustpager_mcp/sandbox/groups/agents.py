@@ -27,7 +27,7 @@ _DEFAULT_FLOW: Record = {
         {"id": "goodbye", "type": "end", "instruction": {"type": "prompt", "text": "Say goodbye."}},
     ],
     "default_dynamic_variables": {"customer_name": "there"},
-    "knowledge_base_ids": [],
+    "knowledge_base_ids": ["knowledge_base_finalpiece"],
 }
 _DEFAULT_SETTINGS: Record = {
     "voice_id": "11labs-Adrian", "language": "en-AU", "voice_speed": 1.0, "responsiveness": 1.0, "interruption_sensitivity": 0.9,
@@ -194,6 +194,7 @@ def _provision(call: Call) -> Answer:
 def _apply_template(call: Call) -> Answer:
     agent = provisioned(voice_agent(call))
     flow, settings = _DEFAULT_FLOW, _DEFAULT_SETTINGS
+    voice: Record = {"voice_id": settings["voice_id"], **_voice(call, settings["voice_id"])}
     if source_id := call.body.get("source_agent_id"):
         source = call.store.get("agent", source_id)
         if source is None or source["type"] != "voice":
@@ -203,8 +204,8 @@ def _apply_template(call: Call) -> Answer:
         if not source["conversation_flow"]:
             raise invalid(f"source_agent_id: agent {source_id} has no conversation flow to copy", field="source_agent_id")
         flow, settings = source["conversation_flow"], source["settings"]
-    own = {"language": settings["language"], "retell_voice_id": settings["voice_id"]}
-    return _draft(call, agent, conversation_flow=flow, settings=settings, **own)
+        voice = {name: source[name] for name in ("voice_id", "retell_voice_id", "uses_fallback_voice")}
+    return _draft(call, agent, conversation_flow=flow, settings=settings, language=settings["language"], **voice)
 
 
 def _listed(call: Call) -> Answer:
