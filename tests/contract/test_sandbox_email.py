@@ -230,18 +230,6 @@ async def test_what_the_workspace_writes_by_itself_stands_in_the_log_under_its_t
     written = (await api.get("/email/logs", email_type="form_submission"))[0]
     assert (written["recipient_email"], written["subject"], written["status"]) == ("ann@mail.example", template["name"], "sent")
     automation = (await api.ok("POST", "/automations", {"name": "Hello", "trigger_type": "deal_updated"}, status=201))["id"]
-    people = (await api.get("/email/capabilities"))["personal_gmail"]
-    online = next(p for p in people if p["gmail_connected"])
-    alias = {"gmail_sender_user_id": online["user_id"], "gmail_sender_alias": online["send_as_aliases"][1]}
-    own = {"from_email_handle": "own", "from_name": "Own", "staff_email": "s@b.example", **alias}
-    config = (await api.ok("POST", "/email/configs", own, status=201))["id"]
-    letter = {"subject": "Hi", "body": "Hi", "recipient_target": "contact", "email_config_id": config}
-    gmail = {"action_type": "send_gmail_email", "sequence": 2, "config": letter}
-    gmail = await api.ok("POST", f"/automations/{automation}/actions", gmail, status=201)
-    known = {"trigger_data": {"contact": {"email": "ann@mail.example"}}}
-    await api.ok("POST", f"/automations/{automation}/actions/{gmail['id']}/execute", known)
-    log = (await api.get("/email/logs", provider="gmail"))[0]
-    assert (log["email_type"], log["sender_email"]) == ("automation", alias["gmail_sender_alias"])
     action = {"action_type": "send_custom_email", "sequence": 1, "config": {"greeting": "Hi", "customMessage": "All is well."}}
     action = await api.ok("POST", f"/automations/{automation}/actions", action, status=201)
     data = {"trigger_data": {"contact": {"email": "bounce@mail.example"}}}

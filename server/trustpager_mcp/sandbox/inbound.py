@@ -13,7 +13,7 @@ from .phones import is_e164
 from .store import Record
 from .world import World
 
-_STOP, _START = {"stop", "unsubscribe", "cancel", "end", "quit", "stopall"}, {"start", "unstop"}
+_STOP = {"stop", "unsubscribe", "cancel", "end", "quit", "stopall"}
 
 
 def receive(world: World, body: Record) -> Record:
@@ -86,13 +86,13 @@ def _email(world: World, body: Record) -> Record:
 
 
 def _sms(world: World, body: Record) -> Record:
-    """STOP and its like opt the sender's contacts out of text messages, START opts them in again."""
+    """STOP and its like opt the sender's contacts out of text messages."""
     sender, text, own = _number(body), _text(body, "body"), _own(world, body)
     conversation = texting.conversation_with(world, sender, own)
     message = texting.add_message(world, conversation, own, "inbound", text, None)
-    if (word := text.strip().lower()) in _STOP | _START:
+    if text.strip().lower() in _STOP:
         for contact in by_phone(world.store, sender):
-            world.store.save("contact", {**contact, "sms_unsubscribed": word in _STOP, "updated_at": world.clock.iso()})
+            world.store.save("contact", {**contact, "sms_unsubscribed": True, "updated_at": world.clock.iso()})
     data = {"phone_number_id": own["id"], "from_number": sender, "to_number": own["phone_number"], "message_body": text}
     world.emit("sms_received", data)
     return message

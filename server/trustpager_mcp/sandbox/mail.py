@@ -9,13 +9,16 @@ from typing import Any
 from uuid import uuid4
 
 from .company import setting
-from .errors import ApiError, DoneAnyway, invalid
+from .engine import Answer
+from .errors import ApiError, DoneAnyway, invalid, not_found
 from .people import by_email, owner
 from .store import Record, Store
 from .timeline import log_activity
 from .world import Job, World, earliest, take_due
 
 DOMAIN = "mail.trustpager.net"
+ASKED = {"GET": "link_click", "POST": "unsubscribe_header"}
+"""How people ask for no more mailings: by the link in one, or by their mail program's own button (a POST to that link)."""
 _SETTLED_AFTER = 20.0
 """Seconds until the receiving server has answered."""
 
@@ -176,14 +179,13 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
 def notify(world: World, email_type: str, to: str, subject: str, body: str = "", **content: Any) -> Record:
     """What the workspace writes by itself (forms, signing, automations, reminders): outbox and delivery log, no conversation.
 
-    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id`, `from` and `provider` into the log as well.
+    `content` goes into the outbox; `contact_id`, `deal_id`, `customer_id` and `from` into the log as well.
     """
     sent = world.send("email", to, subject=subject, body=body, **content)
     identity = default_config(world.store) or {}
     sender = str(content.get("from") or identity.get("from_email") or setting(world.store, "company_email") or "")
     links = {name: content[name] for name in ("contact_id", "deal_id", "customer_id") if content.get(name)}
-    provider = str(content.get("provider") or "postmark")
-    write_log(world, Mail(to, subject, body, sender, provider, email_type=email_type, **links), None, sent["id"])
+    write_log(world, Mail(to, subject, body, sender, "postmark", email_type=email_type, **links), None, sent["id"])
     return sent
 
 
@@ -193,20 +195,21 @@ def fate(address: str) -> str:
     return "bounced" if "bounce" in local else "spam_complaint" if "complain" in local else "delivered"
 
 
-def opted_out(store: Store) -> set[str]:
-    """The addresses that take no mailings: those on the opt-out list whose contact has not been subscribed again since."""
-    listed = store.all("email_unsubscribe")
-    back = {c["id"] for c in store.all("contact") if not c.get("email_unsubscribed")} if listed else set()
-    return {u["email"] for u in listed if u["contact_id"] not in back}
+def leave(world: World, method: str, recipient_id: str) -> Answer:
+    """What the link at the end of a mailing does: no further ones to that address. Raises 404."""
+    recipient = world.store.get("campaign_recipient", recipient_id)
+    if recipient is None:
+        raise not_found("unsubscribe link", recipient_id)
+    unsubscribe(world, recipient["email"], ASKED[method], recipient["campaign_id"])
+    return Answer({"email": recipient["email"], "status": "unsubscribed"})
 
 
 def unsubscribe(world: World, email: str, reason: str, campaign_id: str | None = None) -> None:
     """Put an address on the opt-out list, once, and its contacts out of mailings."""
-    known = email.lower() in opted_out(world.store)
     for contact in world.store.all("contact"):
         if (contact.get("email") or "").lower() == email.lower() and not contact.get("email_unsubscribed"):
             world.store.save("contact", {**contact, "email_unsubscribed": True, "updated_at": world.clock.iso()})
-    if not known:
+    if not world.store.all("email_unsubscribe", email=email.lower()):
         contact_of = by_email(world.store, email)
         fields = {"email": email.lower(), "reason": reason, "campaign_id": campaign_id}
         world.store.add("email_unsubscribe", [world.fresh({**fields, "contact_id": contact_of["id"] if contact_of else None})])

@@ -37,7 +37,7 @@ def steps_of(store: Store, initiative_id: str) -> list[Record]:
 def opted_out(store: Store, lead: Record) -> bool:
     """Whether the lead's address is on the opt-out list, or its contact takes no mailings."""
     email, known = (lead.get("email") or "").lower(), [*by_phone(store, lead["phone"])] if lead.get("phone") else []
-    if email in mail.opted_out(store):
+    if email and store.all("email_unsubscribe", email=email):
         return True
     if email and (contact := by_email(store, email)):
         known.append(contact)

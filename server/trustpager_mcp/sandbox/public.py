@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import stored_files
+from . import mail, stored_files
 from .content import get
 from .engine import Answer
 from .errors import ApiError
-from .groups import email_campaigns, form_submissions, order_forms, signing
+from .groups import form_submissions, order_forms, signing
 from .groups.webhooks import receive
 from .world import World
 
@@ -35,10 +35,10 @@ def _answer(world: World, method: str, path: str, body: Any) -> Answer:
             return signing.show_page(world, token)
         case ("POST", ["sign", token]):
             return signing.sign(world, token, body)
-        case ("GET" | "POST", ["unsubscribe", recipient_id]):
-            return email_campaigns.leave(world, method, recipient_id)
         case ("GET", ["content", content_id, _]):
             return get(world, content_id)
+        case ("GET" | "POST", ["unsubscribe", recipient_id]):
+            return mail.leave(world, method, recipient_id)
         case ("POST", ["hooks", token]):
             return receive(world, token, body)
     raise ApiError(404, "NOT_FOUND", f"there is nothing at {method} /functions/v1/public/{path}")

@@ -216,7 +216,7 @@ SHOWN_BY: dict[str, str] = {
     "execute_automation_action": "list_email_logs", "update_auto_queue_step": "get_auto_queue", "delete_auto_queue_step": "get_auto_queue",
     "send_email": "list_email_logs", "reply_to_email": "list_email_logs", "send_report_dashboard": "list_email_logs",
     "send_work_order_status": "list_email_logs", "send_sms": "list_sms_conversations",
-    "optimize_image": "get_file", "send_form": "list_form_submissions",
+    "coach_transcript_with_ai": "list_transcript_coaching", "optimize_image": "get_file", "send_form": "list_form_submissions",
     "generate_form_with_ai": "list_form_templates", "generate_document_with_ai": "list_document_templates",
     "generate_website_page_with_ai": "list_websites",
     "duplicate_document_template": "list_document_templates", "duplicate_form_template": "list_form_templates",
@@ -233,7 +233,7 @@ SHOWN_BY: dict[str, str] = {
     "book_voice_slot": "list_bookings", "cancel_voice_booking": "list_bookings", "reschedule_voice_booking": "list_bookings",
     "test_outgoing_webhook": "list_outgoing_webhook_logs", "bulk_move_opportunities": "get_opportunity",
     **{f"{name}_with_ai": "list_credit_usage" for name in (
-        "edit_text", "coach_transcript", "generate_pipeline", "generate_image", "edit_image", "upscale_image", "generate_speech",
+        "edit_text", "generate_pipeline", "generate_image", "edit_image", "upscale_image", "generate_speech",
         "generate_whiteboard", "summarize_transcript",
     )},
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..company import setting
-from ..mail import default_config, notify
+from ..mail import notify
 from ..phones import to_e164
 from ..store import Record
 from ..world import World
@@ -75,8 +75,7 @@ def custom_email(world: World, context: Context, config: Record) -> Record:
 
 def gmail_email(world: World, context: Context, config: Record) -> Record:
     to = _recipient(context, config, "email")
-    identity = world.store.get("email_config", config.get("email_config_id") or "") or default_config(world.store) or {}
-    sender = identity.get("gmail_sender_alias") or setting(world.store, "company_email")
+    sender = setting(world.store, "company_email")
     if config.get("sender_mode") == "assignee":
         owner = assignee(world, context.deal["id"]) if context.deal else None
         if owner is None:
@@ -85,7 +84,7 @@ def gmail_email(world: World, context: Context, config: Record) -> Record:
     files = _attachments(world, config.get("attachment_ids") or [])
     sent = notify(
         world, "automation", to, config["subject"], config["body"], attachments=files, source="automation",
-        provider="gmail", **_links(context), **{"from": sender, "email_config_id": config.get("email_config_id")},
+        **_links(context), **{"from": sender, "email_config_id": config.get("email_config_id")},
     )  # fmt: skip
     return _sent(sent)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
-from ..errors import ApiError, invalid, not_found
+from ..errors import ApiError, invalid
 from ..people import name_of
 from ..seed import Seeder
 from ..store import Record, Store
@@ -25,8 +25,6 @@ _DEFAULTS: Record = {
     "failure_reason": None,
 }  # fmt: skip
 _FILTERS = ("tags", "pipeline_id", "pipeline_ids", "stage_id", "stage_ids", "exclude_unsubscribed")
-_ASKED = {"GET": "link_click", "POST": "unsubscribe_header"}
-"""How people ask for no more mailings: by the link in one, or by their mail program's own button (a POST to that link)."""
 _REACHED = {
     "sent": "sent_at",
     "delivered": "delivered_at",
@@ -45,7 +43,7 @@ def audience(store: Store, segment: Record | None) -> list[Record]:
         return []
     chosen = [c for c in reversed(store.all("contact")) if c.get("email")]
     if segment.get("exclude_unsubscribed", True):
-        out = mail.opted_out(store)
+        out = {u["email"] for u in store.all("email_unsubscribe")}
         chosen = [c for c in chosen if not c.get("email_unsubscribed") and c["email"].lower() not in out]
     tags = {str(t["name"] if isinstance(t, dict) else t).lower() for t in segment.get("tags") or []}
     if tags:
@@ -78,7 +76,7 @@ def _view(store: Store, campaign: Record) -> Record:
     recipients = store.all("campaign_recipient", campaign_id=campaign["id"])
     counts = {f"{word}_count": sum(bool(r[at]) for r in recipients) for word, at in _REACHED.items()}
     failed = sum(r["status"] == "failed" for r in recipients)
-    left = sum(u["reason"] in _ASKED.values() for u in store.all("email_unsubscribe", campaign_id=campaign["id"]))
+    left = sum(u["reason"] in mail.ASKED.values() for u in store.all("email_unsubscribe", campaign_id=campaign["id"]))
     return {**campaign, "recipient_count": len(recipients), **counts, "failed_count": failed, "unsubscribed_count": left}
 
 
@@ -195,15 +193,6 @@ def _content(campaign: Record, contact: Record, config: Record, leave_url: str) 
         subject = quote(f"Re: {_filled(campaign['subject'], contact)}")
         parts.append(f'<p><a href="mailto:{config["from_email"]}?subject={subject}">Reply</a></p>')
     return "".join([*parts, f'<p><a href="{html.escape(leave_url)}">Unsubscribe</a></p>'])
-
-
-def leave(world: World, method: str, recipient_id: str) -> Answer:
-    """What the link at the end of a mailing does: no further ones to that address. Raises 404."""
-    recipient = world.store.get("campaign_recipient", recipient_id)
-    if recipient is None:
-        raise not_found("unsubscribe link", recipient_id)
-    mail.unsubscribe(world, recipient["email"], _ASKED[method], recipient["campaign_id"])
-    return Answer({"email": recipient["email"], "status": "unsubscribed"})
 
 
 def _scheduled(world: World) -> None:
