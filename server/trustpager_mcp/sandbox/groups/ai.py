@@ -108,9 +108,9 @@ def _coach(call: Call) -> Answer:
     judged = {"overall_score": round(overall * 10), "strengths": strengths, "improvements": improvements, "summary": summary}
     kept = keep_coaching(call.world, body.get("transcript_id"), member, kind, judged)
     return answered(
-        coaching_id=kept["id"], transcript_id=body.get("transcript_id"), team_member={"user_id": member["id"], "name": member["name"]}, source_type=kind,
-        scores=scores, overall_score=overall, strengths=strengths, improvements=improvements, coaching_summary=summary,
-        credits_charged=3,
+        coaching_id=kept["id"], transcript_id=body.get("transcript_id"),
+        team_member={"user_id": member["id"], "name": member["name"]}, source_type=kind, scores=scores, overall_score=overall,
+        strengths=strengths, improvements=improvements, coaching_summary=summary, credits_charged=3,
     )  # fmt: skip
 
 
