@@ -195,6 +195,20 @@ async def test_a_call_needs_a_published_agent_an_own_number_and_credits() -> Non
     await api.error("GET", f"/agents/calls/{NOBODY}", status=404)
 
 
+async def test_a_required_text_is_not_blank() -> None:
+    api = make()
+    agent, kb = (await api.get("/agents", type="text"))[0]["id"], (await api.get("/voice-agent-kbs"))[0]["id"]
+    for method, path, body in (
+        ("POST", "/agents", {"type": "text", "name": ""}), ("PATCH", f"/agents/{agent}", {"name": " "}),
+        ("POST", "/voice-agent-kbs", {"name": " "}), ("POST", f"/voice-agent-kbs/{kb}/documents", {"title": "x", "text": ""}),
+        ("POST", "/email-campaigns", {"name": " "}),
+        ("POST", "/email/configs", {"from_email_handle": "a", "from_name": "", "staff_email": "a@b.example"}),
+        ("POST", "/email/send", {"to_email": "a@b.example", "subject": "", "html_body": "x"}),
+        ("POST", "/transcripts/transcribe", {"recording_url": "https://a.example/b", "title": "", "type": "call"}),
+    ):  # fmt: skip
+        assert "must not be empty" in (await api.error(method, path, body))["message"]
+
+
 @pytest.mark.parametrize("kind", ["website-config", "outbound-config"])
 async def test_configs_tie_an_agent_to_a_website_once(kind: str) -> None:
     api = make()
@@ -259,6 +273,9 @@ async def test_a_help_center_base_follows_the_articles() -> None:
 async def test_attaching_changes_the_draft_once_and_the_live_agent_when_published() -> None:
     api = make()
     agent, kb = await live(api), (await api.get("/voice-agent-kbs"))[0]
+    bare = (await voice(api))["id"]
+    await api.ok("POST", f"/voice-agent-kbs/{kb['id']}/attach/{bare}")
+    assert "no conversation flow" in (await api.error("POST", f"/agents/{bare}/publish"))["message"]
     path = f"/voice-agent-kbs/{kb['id']}/attach/{agent['id']}"
     first = await api.ok("POST", path)
     assert (first["already_attached"], first["knowledge_base_ids"]) == (False, [kb["retell_knowledge_base_id"]])

@@ -17,7 +17,7 @@ async def test_a_recording_is_charged_by_the_minute_and_linked_when_it_is_done()
     other = await api.ok("POST", "/contacts", {"first_name": "Al", "phone": "+61412345678"}, status=201)
     deal = await api.ok("POST", "/opportunities", {"name": "Roof", "contact_id": contact["id"]}, status=201)
     balance = (await api.ok("GET", "/__sandbox/credits"))["balance"]
-    people = [{"email": "JO@home.example", "name": "Jo"}, {"phone": "+61412345678", "role": "callee"}]
+    people = [{"email": "JO@home.example", "name": "Jo"}, {"phone": "0412 345 678", "role": "callee"}]
     author = (await api.get("/company/users"))[-1]["user_id"]
     body = {
         **AUDIO,

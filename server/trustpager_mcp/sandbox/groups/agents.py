@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from .voices import resolve
@@ -112,6 +113,7 @@ def _voice(call: Call, voice_id: str | None) -> Record:
 
 
 def _own_fields(body: Record, kind: str) -> None:
+    named(body, "agent_name", "name")
     foreign = [name for name in body if name not in (*_OWN[kind], "type")]
     if foreign:
         raise invalid(f"{', '.join(foreign)}: not a field of {kind} agents, which have {', '.join(_OWN[kind])}", field=foreign[0])
@@ -174,7 +176,7 @@ def _sync(call: Call) -> Answer:
 
 def _publish(call: Call) -> Answer:
     agent = provisioned(voice_agent(call))
-    if not agent["conversation_flow"]:
+    if not (agent["conversation_flow"] or {}).get("nodes"):
         raise invalid("the agent has no conversation flow yet; save one with update-flow, then publish")
     live = {"published_flow": agent["conversation_flow"], "published_settings": agent["settings"], "status": "published"}
     marks = {"version": agent["version"] + 1, "has_unpublished_changes": False, "last_published_at": call.clock.iso()}

@@ -11,6 +11,7 @@ from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import invalid
+from ..ordered import named
 from ..people import name_of, owner
 from ..seed import Seeder
 from ..store import Record
@@ -128,6 +129,7 @@ def _sender(call: Call) -> Record:
 
 def _send(call: Call) -> Answer:
     body = call.body
+    named(body, "subject", "html_body")
     missing = [
         {"field": name, "id": body[name]} for name, kind, _ in _LINKED if body.get(name) and not call.store.get(kind, body[name])
     ]
@@ -145,6 +147,7 @@ def _send(call: Call) -> Answer:
 
 def _reply(call: Call) -> Answer:
     body = call.body
+    named(body, "reply_html")
     thread = call.must("email_thread", body["thread_id"])
     sender = _sender(call)
     subject = thread["subject"] if thread["subject"].lower().startswith("re:") else f"Re: {thread['subject']}"

@@ -12,6 +12,7 @@ from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..people import name_of
 from ..seed import Seeder
 from ..store import Record, Store
@@ -81,7 +82,7 @@ def _view(store: Store, campaign: Record) -> Record:
 
 
 def _checked(call: Call) -> Record:
-    fields = dict(call.body)
+    fields = dict(named(call.body, "name"))
     call.reference("email_config", fields.get("email_config_id"), "email_config_id")
     segment = fields.get("segment_filter")
     if segment is not None:

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 from ..checks import moment
 from ..engine import Answer, Call, Handler, everything, page
 from ..errors import invalid
+from ..ordered import named
 from ..people import by_email, by_phone, name_of, open_deals
+from ..phones import to_e164
 from ..seed import Seeder
 from ..store import Record, Store
 from ..timeline import log_activity
@@ -35,7 +37,7 @@ def _kind(name: str) -> str:
 
 
 def _check(call: Call) -> None:
-    body = call.body
+    body = named(call.body, "title")
     url = urlsplit(body["recording_url"])
     if url.scheme != "https":
         raise invalid("recording_url must begin with https://", field="recording_url")
@@ -106,7 +108,7 @@ def _known(store: Store, participants: list[Record]) -> list[Record]:
     for person in participants:
         contact = by_email(store, person["email"]) if person.get("email") else None
         if contact is None and person.get("phone"):
-            contact = next(iter(by_phone(store, person["phone"])), None)
+            contact = next(iter(by_phone(store, to_e164(person["phone"]) or person["phone"])), None)
         if contact:
             found[contact["id"]] = contact
     return list(found.values())
