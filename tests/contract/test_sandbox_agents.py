@@ -110,12 +110,18 @@ async def test_an_orphan_is_provisioned_once_and_can_then_be_used() -> None:
 async def test_a_template_overwrites_flow_and_settings_with_the_default_or_another_agents() -> None:
     api = make()
     source, target = await live(api), await live(api)
-    await api.ok("POST", f"/agents/{source['id']}/update-settings", {"settings": {"volume": 0.5}})
+    tuned = {"volume": 0.5, "voice_id": "11labs-Noah", "language": "en-NZ"}
+    source = await api.ok("POST", f"/agents/{source['id']}/update-settings", {"settings": tuned})
     path = f"/agents/{target['id']}"
     default = await api.ok("POST", f"{path}/apply-template")
     assert (default["conversation_flow"] != FLOW, default["published_flow"]) == (True, FLOW)
+    assert default["conversation_flow"]["global_prompt"]
+    assert default["conversation_flow"]["knowledge_base_ids"]
+    assert (default["voice_id"], default["language"]) == (default["settings"]["voice_id"], "en-AU")
     copied = await api.ok("POST", f"{path}/apply-template", {"source_agent_id": source["id"]})
     assert (copied["conversation_flow"], copied["settings"]["volume"]) == (FLOW, 0.5)
+    for name in ("voice_id", "retell_voice_id", "uses_fallback_voice", "language"):
+        assert copied[name] == source[name]
     bare = await voice(api)
     for wrong in (NOBODY, target["id"], bare["id"], (await api.get("/agents", type="text"))[0]["id"]):
         await api.error("POST", f"{path}/apply-template", {"source_agent_id": wrong})
@@ -159,6 +165,21 @@ async def test_a_call_rings_talks_and_ends_by_the_clock_and_leaves_its_traces() 
     assert spent == sum(c["credits_charged"] for c in calls) == 12 * sum(-(-c["duration_ms"] // 60_000) for c in calls) > 0
 
 
+async def test_a_call_ends_at_the_agents_published_limit() -> None:
+    api = make()
+    agent, own = await live(api), (await api.get("/phone/numbers"))[0]["phone_number"]
+    path = f"/agents/{agent['id']}"
+    await api.ok("POST", f"{path}/update-settings", {"settings": {"max_call_duration_ms": 20_000}})
+    await api.ok("POST", f"{path}/publish")
+    for i in range(8):
+        await api.ok("POST", f"{path}/call", {"to_number": f"+6141234{i:04d}", "from_number": own}, status=201)
+    await api.advance(600)
+    calls = await api.get(f"{path}/calls")
+    limited = [c["duration_ms"] for c in calls if c["disconnection_reason"] == "max_duration_reached"]
+    assert set(limited) == {20_000}
+    assert {c["disconnection_reason"] for c in calls} <= {"max_duration_reached", "dial_no_answer", "voicemail_reached"}
+
+
 async def test_a_call_needs_a_published_agent_an_own_number_and_credits() -> None:
     api = make()
     agent, own = await live(api), (await api.get("/phone/numbers"))[0]["phone_number"]
@@ -172,6 +193,20 @@ async def test_a_call_needs_a_published_agent_an_own_number_and_credits() -> Non
     assert (await api.error("POST", path, body, status=402))["code"] == "INSUFFICIENT_CREDITS"
     assert await api.outbox("call") == []
     await api.error("GET", f"/agents/calls/{NOBODY}", status=404)
+
+
+async def test_a_required_text_is_not_blank() -> None:
+    api = make()
+    agent, kb = (await api.get("/agents", type="text"))[0]["id"], (await api.get("/voice-agent-kbs"))[0]["id"]
+    for method, path, body in (
+        ("POST", "/agents", {"type": "text", "name": ""}), ("PATCH", f"/agents/{agent}", {"name": " "}),
+        ("POST", "/voice-agent-kbs", {"name": " "}), ("POST", f"/voice-agent-kbs/{kb}/documents", {"title": "x", "text": ""}),
+        ("POST", "/email-campaigns", {"name": " "}),
+        ("POST", "/email/configs", {"from_email_handle": "a", "from_name": "", "staff_email": "a@b.example"}),
+        ("POST", "/email/send", {"to_email": "a@b.example", "subject": "", "html_body": "x"}),
+        ("POST", "/transcripts/transcribe", {"recording_url": "https://a.example/b", "title": "", "type": "call"}),
+    ):  # fmt: skip
+        assert "must not be empty" in (await api.error(method, path, body))["message"]
 
 
 @pytest.mark.parametrize("kind", ["website-config", "outbound-config"])
@@ -238,6 +273,9 @@ async def test_a_help_center_base_follows_the_articles() -> None:
 async def test_attaching_changes_the_draft_once_and_the_live_agent_when_published() -> None:
     api = make()
     agent, kb = await live(api), (await api.get("/voice-agent-kbs"))[0]
+    bare = (await voice(api))["id"]
+    await api.ok("POST", f"/voice-agent-kbs/{kb['id']}/attach/{bare}")
+    assert "no conversation flow" in (await api.error("POST", f"/agents/{bare}/publish"))["message"]
     path = f"/voice-agent-kbs/{kb['id']}/attach/{agent['id']}"
     first = await api.ok("POST", path)
     assert (first["already_attached"], first["knowledge_base_ids"]) == (False, [kb["retell_knowledge_base_id"]])

@@ -66,6 +66,10 @@ async def test_coaching_scores_a_team_member_on_a_transcript() -> None:
     assert set(by_id["scores"]) == {"listening", "discovery", "next_steps", "rapport"}
     assert by_id["scores"]["next_steps"] == 9
     assert by_id["team_member"]["name"] == "Mia Thornton"
+    kept = await api.get(f"/transcripts/coaching/{by_id['coaching_id']}")
+    assert (kept["overall_score"], kept["strengths"]) == (round(by_id["overall_score"] * 10), by_id["strengths"])
+    assert [r["id"] for r in await api.get(f"/transcripts/{by_id['transcript_id']}/coaching")] == [kept["id"]]
+    assert kept in await api.get("/transcripts/coaching", team_member_id=by_id["team_member"]["user_id"])
     assert set(by_id["strengths"]).isdisjoint(by_id["improvements"])
     assert await balance(api) == before - 3
     by_text = await api.ok("POST", "/ai/call-coaching", {"transcript_text": TALK, "team_member_name": "Mia Thornton"})

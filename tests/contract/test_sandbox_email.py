@@ -40,8 +40,17 @@ async def test_a_sent_email_is_seen_in_the_outbox_its_thread_its_log_and_on_the_
 async def test_an_email_that_names_no_record_leaves_no_activity() -> None:
     api = make()
     before = (await api.listed("/activities"))["total"]
-    await api.ok("POST", "/email/send", LETTER)
+    await api.ok("POST", "/email/send", {**LETTER, "customer_id": (await api.get("/companies"))[0]["id"]})
     assert (await api.listed("/activities"))["total"] == before
+
+
+async def test_mail_that_was_delivered_and_not_logged_says_so_with_its_message_id() -> None:
+    api = make()
+    before = (await api.listed("/email/logs"))["total"]
+    error = await api.error("POST", "/email/send", {**LETTER, "to_email": "log-failed@home.example"}, status=422)
+    (mail,) = await api.outbox("email")
+    assert (error["code"], error["details"]["message_id"]) == ("EMAIL_LOG_FAILED", mail["id"])
+    assert (await api.listed("/email/logs"))["total"] == before
 
 
 async def test_an_unknown_link_stops_the_email_and_names_every_missing_record() -> None:
@@ -112,17 +121,21 @@ async def test_a_reply_continues_its_thread_and_follows_the_last_message() -> No
     api = make()
     thread = (await api.get("/email/threads", direction="inbound", is_read="false"))[0]
     before = await api.get(f"/email/threads/{thread['id']}/messages")
-    body = {"thread_id": thread["id"], "reply_html": "<p>Yes</p>", "to_email": before[-1]["from_email"]}
+    body = {"thread_id": thread["id"], "reply_html": "<p>Yes</p>", "to_email": before[-1]["from_email"], "cc": "x@y.example"}
     sent = await api.ok("POST", "/email/reply", body)
     after = await api.get(f"/email/threads/{thread['id']}/messages")
     assert [m["id"] for m in after] == [*(m["id"] for m in before), sent["id"]]
     assert (after[-1]["in_reply_to"], after[-1]["subject"]) == (before[-1]["message_id"], f"Re: {thread['subject']}")
     again = await api.get(f"/email/threads/{thread['id']}")
     assert (again["last_message_direction"], again["is_read"]) == ("outbound", True)
+    assert again["participants"] == [*thread["participants"], "x@y.example"]
     assert (await api.get("/email/threads"))[0]["id"] == thread["id"]
     await api.error("POST", "/email/reply", {**body, "thread_id": NOBODY}, status=404)
     path = f"/email/threads/{thread['id']}/messages"
     assert [m["id"] for m in await api.get(path, limit=1)] == [before[0]["id"]]
+    for _ in range(30):
+        await api.ok("POST", "/email/reply", body)
+    assert len(await api.get(path)) == len(before) + 31
     assert "limit" in (await api.error("GET", path, params={"limit": 0}))["details"]["fields"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_sandbox_support import NOBODY, Api, make
+from tests.contract.test_sandbox_support import NOBODY, ORIGIN, Api, make
 
 HOUR = 3600
 
@@ -28,7 +28,8 @@ async def tagged(api: Api, tag: str, *addresses: str) -> None:
 async def test_a_campaign_is_sent_to_its_audience_once_per_address_and_filled_in() -> None:
     api = make()
     await tagged(api, "newsletter", "a@x.example", "b@x.example", "A@x.example")
-    campaign = await draft(api, segment_filter={"tags": [{"name": "Newsletter"}]}, cta_text="Read", cta_url="https://x.example")
+    content = {"intro_text": "News for {{first_name}}", "cta_text": "Read", "cta_url": "https://x.example"}
+    campaign = await draft(api, segment_filter={"tags": [{"name": "Newsletter"}]}, **content)
     assert (campaign["status"], campaign["show_reply_button"]) == ("draft", True)
     preview = await api.get(f"/email-campaigns/{campaign['id']}/preview-audience")
     assert preview["total"] == len(preview["sample"]) == 2
@@ -40,6 +41,8 @@ async def test_a_campaign_is_sent_to_its_audience_once_per_address_and_filled_in
     assert [m["subject"] for m in mails] == ["Hi P0", "Hi P1"]
     assert "Dear P0" in mails[0]["html_body"]
     assert "https://x.example" in mails[0]["html_body"]
+    assert mails[0]["html_body"].startswith("<p>News for P0</p>")
+    assert "mailto:office@mail.trustpager.net" in mails[0]["html_body"]
     assert len(await api.get("/email/logs", email_type="campaign")) == 2
 
 
@@ -67,15 +70,42 @@ async def test_recipients_move_from_sent_to_delivered_opened_and_clicked_as_time
     assert (await api.get(f"{path}/preview-audience"))["total"] == later["recipient_count"] - len(left)
 
 
+async def test_the_link_in_a_mailing_and_the_mail_programs_button_unsubscribe() -> None:
+    api = make()
+    await tagged(api, "few", "a@x.example", "b@x.example")
+    campaign = await draft(api, segment_filter={"tags": [{"name": "few"}]}, show_reply_button=False)
+    path = f"/email-campaigns/{campaign['id']}"
+    await api.ok("POST", f"{path}/send")
+    await api.get(path)
+    mails = await api.outbox("email")
+    assert "mailto:" not in mails[0]["html_body"]
+    links = [m["headers"]["List-Unsubscribe"].strip("<>").removeprefix(ORIGIN) for m in mails]
+    assert ORIGIN + links[0] in mails[0]["html_body"]
+    for method, link in zip(("GET", "POST"), links, strict=True):
+        await api.as_key(None).ok(method, link)
+    await api.as_key(None).error("GET", f"/functions/v1/public/unsubscribe/{NOBODY}", status=404)
+    gone = (await api.get("/email-campaigns/unsubscribes"))[:2]
+    assert [(u["email"], u["reason"], u["campaign_id"]) for u in gone] == [
+        ("b@x.example", "unsubscribe_header", campaign["id"]), ("a@x.example", "link_click", campaign["id"]),
+    ]  # fmt: skip
+    seen = await api.get(path)
+    assert (seen["unsubscribed_count"], (await api.get(f"{path}/preview-audience"))["total"]) == (2, 0)
+
+
 async def test_a_bounced_recipient_gets_no_further_mailing() -> None:
     api = make()
-    await tagged(api, "few", "bounce@x.example", "fine@x.example")
+    await tagged(api, "few", "bounce@x.example", "complain@x.example", "fine@x.example")
     campaign = await draft(api, segment_filter={"tags": [{"name": "few"}]})
     await api.ok("POST", f"/email-campaigns/{campaign['id']}/send")
     await api.advance(HOUR)
     (bounced,) = await api.get(f"/email-campaigns/{campaign['id']}/recipients", status="bounced")
     assert bounced["email"] == "bounce@x.example"
     assert bounced["bounced_at"]
+    gone = {
+        (u["email"], u["reason"]) for u in await api.get("/email-campaigns/unsubscribes") if u["campaign_id"] == campaign["id"]
+    }
+    assert gone == {("bounce@x.example", "hard_bounce"), ("complain@x.example", "complaint")}
+    assert (await api.get(f"/email-campaigns/{campaign['id']}"))["unsubscribed_count"] == 0
     second = await draft(api, segment_filter={"tags": [{"name": "few"}]})
     assert (await api.get(f"/email-campaigns/{second['id']}/preview-audience"))["total"] == 1
 
@@ -99,7 +129,9 @@ async def test_opted_out_contacts_are_left_out_unless_the_filter_says_otherwise(
     out = (await api.listed("/contacts", email_unsubscribed="true"))["total"]
     campaign = await draft(api)
     path = f"/email-campaigns/{campaign['id']}"
-    without = (await api.get(f"{path}/preview-audience"))["total"]
+    preview = await api.get(f"{path}/preview-audience")
+    without = preview["total"]
+    assert len(preview["sample"]) == 50 < without
     await api.ok("PATCH", path, {"segment_filter": {"exclude_unsubscribed": False}})
     assert (await api.get(f"{path}/preview-audience"))["total"] == without + out
 

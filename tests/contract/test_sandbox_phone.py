@@ -99,6 +99,12 @@ async def test_assigning_an_agent_reaches_the_provider_and_its_refusal_does_not_
     assert (cleared["inbound_voice_agent_config_id"], cleared["retell_last_sync_error"]) == (None, None)
     plain = await api.ok("PATCH", path, {"friendly_name": "Front desk", "transfer_number": "+61290001234"})
     assert (plain["friendly_name"], plain["transfer_number"]) == ("Front desk", "+61290001234")
+    assert plain["retell_last_synced_at"] == cleared["retell_last_synced_at"]
+    ringing = {"channel": "call", "from": "+61412345678", "to": number["phone_number"]}
+    await api.ok("POST", "/__sandbox/inbound", ringing, status=201)
+    assert [(c["to"], c["from_number"]) for c in await api.outbox("call")] == [("+61290001234", "+61412345678")]
+    logged = (await api.get("/phone/call-logs"))[0]
+    assert (logged["status"], logged["to_number"]) == ("forwarded", number["phone_number"])
 
 
 @pytest.mark.parametrize("wrong", [{"inbound_voice_agent_config_id": NOBODY}, {"transfer_number": "12"}, {"phone_number": "x"}])

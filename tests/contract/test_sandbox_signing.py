@@ -128,6 +128,8 @@ async def test_sending_renders_the_template_with_the_opportunitys_data_and_mails
     mails = api.workspace.world.outbox[:2]
     assert [m["to"] for m in mails] == [SAM["email"], KIM["email"]]
     assert "As discussed" in mails[0]["body"]
+    logged = [log for log in await api.get("/email/logs", deal_id=deal["id"], email_type="signing") if log["status"] == "sent"]
+    assert {log["recipient_email"] for log in logged} == {SAM["email"], KIM["email"]}
     text = await text_of(api, envelope["document_id"])
     assert f"{contact['greeting']} / {contact['display_name']}" in text
     assert "One & two" in text
@@ -144,19 +146,20 @@ async def test_a_signer_sees_the_paper_fills_in_and_signs_and_the_last_one_compl
     api, events = make(), []
     api.workspace.world.listeners = (lambda _, event: events.append((event.name, event.data["signer_name"])),)
     kims = {"type": "signer-input", "content": {"label": "Seen on", "fieldType": "date", "signerEmail": "KIM@mail.example"}}
-    template_id, (meter, seen) = await template(api, INPUT, kims)
+    panels = {"type": "signer-input", "content": {"label": "Panels", "fieldType": "number", "signerEmail": "nobody@mail.example"}}
+    template_id, (meter, seen, count) = await template(api, INPUT, kims, panels)
     envelope = await send(api, template_id, SAM, KIM)
     path = f"/signing/envelopes/{envelope['id']}"
     first, second = links(api)
     guest = api.as_key(None)
     page = await guest.ok("GET", first)
-    assert ([i["id"] for i in page["inputs"]], page["signer"]) == ([meter], "Sam Lee")
+    assert ([i["id"] for i in page["inputs"]], page["signer"]) == ([meter, count], "Sam Lee")
     assert (await guest.send("GET", page["document_url"].removeprefix(ORIGIN))).content.startswith(b"%PDF")
     viewed = await api.get(path)
     assert (viewed["status"], viewed["recipients"][0]["status"]) == ("viewed", "viewed")
     await guest.ok("GET", first)
-    error = await guest.error("POST", first, {"action": "sign", "input_values": {seen: "x"}})
-    assert set(error["details"]["fields"]) == {meter, seen}
+    error = await guest.error("POST", first, {"action": "sign", "input_values": {seen: "x", count: "many"}})
+    assert set(error["details"]["fields"]) == {meter, seen, count}
     await guest.ok("POST", first, {"input_values": {meter: "NMI-7"}})
     half = await api.get(path)
     assert (half["status"], half["recipients"][0]["status"]) == ("viewed", "signed")

@@ -17,13 +17,22 @@ async def test_a_recording_is_charged_by_the_minute_and_linked_when_it_is_done()
     other = await api.ok("POST", "/contacts", {"first_name": "Al", "phone": "+61412345678"}, status=201)
     deal = await api.ok("POST", "/opportunities", {"name": "Roof", "contact_id": contact["id"]}, status=201)
     balance = (await api.ok("GET", "/__sandbox/credits"))["balance"]
-    people = [{"email": "JO@home.example", "name": "Jo"}, {"phone": "+61412345678", "role": "callee"}]
-    body = {**AUDIO, "participants": people, "source_id": "CA1", "metadata": {"a": 1}, "model": "gpt-4o-transcribe"}
+    people = [{"email": "JO@home.example", "name": "Jo"}, {"phone": "0412 345 678", "role": "callee"}]
+    author = (await api.get("/company/users"))[-1]["user_id"]
+    body = {
+        **AUDIO,
+        "participants": people,
+        "created_by": author,
+        "source_id": "CA1",
+        "metadata": {"a": 1},
+        "model": "gpt-4o-transcribe",
+    }
     started = await api.ok("POST", "/transcripts/transcribe", body, status=201)
     assert (started["type"], started["transcription_status"], started["transcript_text"]) == ("phone_call", "pending", None)
     assert (started["inbox_path"], started["source"], started["model"]) == ("/inbox/phone-calls", "api", "whisper-1")
     assert started["metadata"] == {"a": 1, "source_id": "CA1"}
     assert (await api.ok("GET", "/__sandbox/credits"))["balance"] == balance - 3 * 12
+    assert started["occurred_at"][:19] == started["created_at"][:19]
     await api.advance(60)
     done = await api.get(f"/transcripts/{started['id']}")
     assert (done["transcription_status"], done["duration_seconds"]) == ("complete", 150)
@@ -32,11 +41,14 @@ async def test_a_recording_is_charged_by_the_minute_and_linked_when_it_is_done()
     assert [d["id"] for d in done["linked_entities"]["deals"]] == [deal["id"]]
     activity = (await api.get(f"/contacts/{contact['id']}/activities"))[0]
     assert (activity["activity_type"], activity["subject"], activity["deal_id"]) == ("call", "Call with Jo", deal["id"])
+    assert activity["user_id"] == author
+    voicemail = await api.ok("POST", "/transcripts/transcribe", {**AUDIO, "type": "voicemail"}, status=201)
+    assert voicemail["inbox_path"] == "/inbox"
 
 
 async def test_an_existing_transcript_is_overwritten() -> None:
     api = make()
-    old = (await api.get("/transcripts", type="meeting"))[0]
+    old = (await api.get("/transcripts", source="recall"))[0]
     body = {**AUDIO, "type": "meeting", "existing_transcript_id": old["id"]}
     await api.ok("POST", "/transcripts/transcribe", body)
     renewed = await api.get(f"/transcripts/{old['id']}")
@@ -46,6 +58,7 @@ async def test_an_existing_transcript_is_overwritten() -> None:
         "/inbox/meetings",
     )
     assert renewed["linked_entities"] == {"contacts": [], "deals": []}
+    assert renewed["booking_id"] == old["booking_id"]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +112,10 @@ async def test_transcripts_are_filtered_and_the_latest_comes_first() -> None:
     email = everything[0]["participants"][1]["email"]
     assert everything[0]["id"] in {t["id"] for t in await api.get("/transcripts", participant_email=email)}
     assert await api.get("/transcripts", booking_id=NOBODY) == []
+    recorded = (await api.get("/transcripts", source="recall"))[0]
+    assert await api.get("/transcripts", booking_id=recorded["booking_id"]) == [recorded]
+    booking = await api.get(f"/scheduling-bookings/{recorded['booking_id']}")
+    assert [c["id"] for c in recorded["linked_entities"]["contacts"]] == [booking["contact_id"]]
     pages = await api.listed("/transcripts", limit=20)
     rest = await api.listed("/transcripts", limit=20, cursor=pages["pagination"]["next_cursor"])
     assert [t["id"] for t in pages["data"] + rest["data"]] == [t["id"] for t in everything]

@@ -14,6 +14,10 @@ class ApiError(Exception):
         self.headers = headers or {}
 
 
+class DoneAnyway(ApiError):
+    """An error that comes after the work: what was done until then stays done."""
+
+
 class WorkspaceFileError(Exception):
     """The file that should keep the workspace cannot be used; the message says why and what to do."""
 

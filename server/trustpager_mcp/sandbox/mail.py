@@ -9,13 +9,16 @@ from typing import Any
 from uuid import uuid4
 
 from .company import setting
-from .errors import ApiError, invalid
+from .engine import Answer
+from .errors import ApiError, DoneAnyway, invalid, not_found
 from .people import by_email, owner
 from .store import Record, Store
 from .timeline import log_activity
 from .world import Job, World, earliest, take_due
 
 DOMAIN = "mail.trustpager.net"
+ASKED = {"GET": "link_click", "POST": "unsubscribe_header"}
+"""How people ask for no more mailings: by the link in one, or by their mail program's own button (a POST to that link)."""
 _SETTLED_AFTER = 20.0
 """Seconds until the receiving server has answered."""
 
@@ -39,6 +42,7 @@ class Mail:
     email_type: str = "manual"
     attachments: tuple[Record, ...] = ()
     in_reply_to: str | None = None
+    campaign_id: str | None = None
 
 
 def text_of(body: str) -> str:
@@ -135,17 +139,17 @@ def write_log(world: World, mail: Mail, thread_id: str | None, message_id: str) 
         "sent_at": world.clock.iso(), "delivered_at": None, "error_message": None,
     })  # fmt: skip
     world.store.add("email_log", [log])
-    pending = {"log_id": log["id"], "due_at": world.clock.later(_SETTLED_AFTER)}
+    pending = {"log_id": log["id"], "campaign_id": mail.campaign_id, "due_at": world.clock.later(_SETTLED_AFTER)}
     world.store.add("email_delivery", [world.fresh(pending)])
     return log
 
 
-def put_out(world: World, mail: Mail) -> Record:
-    """What leaves the workspace, into the outbox; attachments by name and size only."""
+def put_out(world: World, mail: Mail, **more: Any) -> Record:
+    """What leaves the workspace, into the outbox, with `more` beside it; attachments by name and size only."""
     files = [{"filename": a["filename"], "mime_type": a.get("mime_type")} for a in mail.attachments]
     return world.send(
         "email", mail.to_email, to_name=mail.to_name, cc=list(mail.cc), subject=mail.subject, html_body=mail.html_body,
-        from_email=mail.from_email, from_name=mail.from_name, provider=mail.provider, attachments=files,
+        from_email=mail.from_email, from_name=mail.from_name, provider=mail.provider, attachments=files, **more,
     )  # fmt: skip
 
 
@@ -157,7 +161,7 @@ def post(world: World, mail: Mail, thread: Record | None = None) -> Record:
     left = put_out(world, mail)
     if "log-failed" in mail.to_email.lower().partition("@")[0]:
         reason = "the email was delivered, but it could not be logged; do not send it again"
-        raise ApiError(422, "EMAIL_LOG_FAILED", reason, {"message_id": left["id"]})
+        raise DoneAnyway(422, "EMAIL_LOG_FAILED", reason, {"message_id": left["id"]})
     thread = thread or new_thread(world, mail, automated=mail.email_type != "manual")
     message = add_message(world, thread, "outbound", mail)
     log = write_log(world, mail, thread["id"], message["message_id"])
@@ -193,6 +197,15 @@ def fate(address: str) -> str:
     return "bounced" if "bounce" in local else "spam_complaint" if "complain" in local else "delivered"
 
 
+def leave(world: World, method: str, recipient_id: str) -> Answer:
+    """What the link at the end of a mailing does: no further ones to that address. Raises 404."""
+    recipient = world.store.get("campaign_recipient", recipient_id)
+    if recipient is None:
+        raise not_found("unsubscribe link", recipient_id)
+    unsubscribe(world, recipient["email"], ASKED[method], recipient["campaign_id"])
+    return Answer({"email": recipient["email"], "status": "unsubscribed"})
+
+
 def unsubscribe(world: World, email: str, reason: str, campaign_id: str | None = None) -> None:
     """Put an address on the opt-out list, once, and its contacts out of mailings."""
     for contact in world.store.all("contact"):
@@ -222,10 +235,11 @@ def _settle(world: World) -> None:
         verdict = {"delivered": {"delivered_at": at}, "bounced": {"error_message": "550 5.1.1 mailbox does not exist"}}
         world.store.save("email_log", {**log, "status": status, "updated_at": at, **verdict.get(status, {})})
         if status == "bounced":
-            reason = {"bounce_type": "hard", "bounce_reason": verdict["bounced"]["error_message"]}
-            world.emit("email_bounced", {"recipient_email": log["recipient_email"], "subject": log["subject"], **reason})
+            bounce = {"bounce_type": "hard", "bounce_reason": verdict["bounced"]["error_message"]}
+            world.emit("email_bounced", {"recipient_email": log["recipient_email"], "subject": log["subject"], **bounce})
         if status != "delivered":
-            unsubscribe(world, log["recipient_email"], "hard_bounce" if status == "bounced" else "complaint")
+            reason = "hard_bounce" if status == "bounced" else "complaint"
+            unsubscribe(world, log["recipient_email"], reason, pending.get("campaign_id"))
 
 
 JOBS = (Job(lambda world: earliest(world, "email_delivery"), _settle),)

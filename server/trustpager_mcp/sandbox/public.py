@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import stored_files
+from . import mail, stored_files
 from .content import get
 from .engine import Answer
 from .errors import ApiError
@@ -41,6 +41,8 @@ def _answer(world: World, method: str, path: str, body: Any) -> Answer:
             return work_orders.open_portal(world, token, body)
         case ("GET", ["content", content_id, _]):
             return get(world, content_id)
+        case ("GET" | "POST", ["unsubscribe", recipient_id]):
+            return mail.leave(world, method, recipient_id)
         case ("POST", ["hooks", token]):
             return receive(world, token, body)
     raise ApiError(404, "NOT_FOUND", f"there is nothing at {method} /functions/v1/public/{path}")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import WorkspaceFileError
+from .errors import DoneAnyway, WorkspaceFileError
 
 Record = dict[str, Any]
 Link = tuple[str, str, dict[str, Any]]
@@ -68,13 +68,17 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or, when an exception leaves the block, nothing. Transactions nest; the outermost decides."""
+        """All of it or, when an exception leaves the block (DoneAnyway apart), nothing. They nest; the outermost decides."""
         with self._lock:
             self._depth += 1
             try:
                 if self._depth == 1:
                     self._connection.execute("BEGIN")
                 yield
+            except DoneAnyway:
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
+                raise
             except BaseException:
                 if self._depth == 1:
                     self._connection.execute("ROLLBACK")
@@ -94,6 +98,8 @@ class Store:
             self._connection.execute(f"SAVEPOINT {name}")
             try:
                 yield
+            except DoneAnyway:
+                raise
             except BaseException:
                 if self._connection.total_changes > written:
                     self._connection.execute(f"ROLLBACK TO {name}")

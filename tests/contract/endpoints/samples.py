@@ -131,7 +131,7 @@ _BOOKED = {
 
 # Arguments instead of the definition's example; ids and "{collection}" become ids of records, "{n}" a number.
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "list_agents": {"type": "voice"},
+    "list_agents": {"type": "voice"}, "search_knowledge": {"query": "warranty of the panels"},
     "register_agent": {"name": "contract-agent-{n}", "display_name": "Contract agent"},
     "update_managed_agent_definition": {"agent": {"system_prompt": "Contract prompt {n}"}},
     "update_voice_agent_flow": {"flow": _FLOW},
@@ -216,7 +216,7 @@ SHOWN_BY: dict[str, str] = {
     "execute_automation_action": "list_email_logs", "update_auto_queue_step": "get_auto_queue", "delete_auto_queue_step": "get_auto_queue",
     "send_email": "list_email_logs", "reply_to_email": "list_email_logs", "send_report_dashboard": "list_email_logs",
     "send_work_order_status": "list_email_logs", "send_sms": "list_sms_conversations",
-    "optimize_image": "get_file", "send_form": "list_form_submissions",
+    "coach_transcript_with_ai": "list_transcript_coaching", "optimize_image": "get_file", "send_form": "list_form_submissions",
     "generate_form_with_ai": "list_form_templates", "generate_document_with_ai": "list_document_templates",
     "generate_website_page_with_ai": "list_websites",
     "duplicate_document_template": "list_document_templates", "duplicate_form_template": "list_form_templates",
@@ -233,7 +233,7 @@ SHOWN_BY: dict[str, str] = {
     "book_voice_slot": "list_bookings", "cancel_voice_booking": "list_bookings", "reschedule_voice_booking": "list_bookings",
     "test_outgoing_webhook": "list_outgoing_webhook_logs", "bulk_move_opportunities": "get_opportunity",
     **{f"{name}_with_ai": "list_credit_usage" for name in (
-        "edit_text", "coach_transcript", "generate_pipeline", "generate_image", "edit_image", "upscale_image", "generate_speech",
+        "edit_text", "generate_pipeline", "generate_image", "edit_image", "upscale_image", "generate_speech",
         "generate_whiteboard", "summarize_transcript",
     )},
 }  # fmt: skip
@@ -272,9 +272,15 @@ NEVER_LIVE: dict[str, str] = {
     "save_reputation_profile": "would change the workspace's own profile", "sync_provider_voices": "would map the workspace's own voices",
 }  # fmt: skip
 
-# Columns that only some records of an entity have.
-SOMETIMES: dict[str, set[str]] = {
-    "agent": {"name"}, "knowledge_entry": {"similarity"},
+# Columns that the records of one kind have, and by which field those are known.
+OF_ONE_KIND: dict[str, dict[str, dict[str, Any]]] = {
+    "agent": {"name": {"type": "text"}, **{c: {"type": "voice"} for c in ("agent_name", "agent_id", "language", "voice_id")}},
+}  # fmt: skip
+# Columns that only one tool answers, and always.
+ANSWERED_BY: dict[str, dict[str, str]] = {"knowledge_entry": {"similarity": "search_knowledge"}}
+# Other valid arguments, where a tool has two forms of answer.
+OTHER_FORMS: dict[str, dict[str, Any]] = {
+    "list_agents": {"type": "text"}, "create_agent": {"type": "text", "name": "Contract chat"},
 }  # fmt: skip
 # Lists that do not stand alone in the answer's data.
 WRAPPED: dict[str, str] = {"list_evie_tools": "tools", "render_form_submission_pdf": "document"}

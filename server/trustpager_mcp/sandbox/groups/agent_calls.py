@@ -63,12 +63,30 @@ def _registered(world: World, agent: Record, own: Record, direction: str, other:
 
 
 def ring_in(world: World, caller: str, own: Record) -> Record:
-    """Somebody rings one of the numbers: the voice agent that answers it picks up. Raises VALIDATION_ERROR when none does."""
+    """Somebody rings one of the numbers: its voice agent picks up, else the call goes to its transfer number.
+
+    Raises VALIDATION_ERROR when it has neither.
+    """
     agent = world.store.get("agent", own["inbound_voice_agent_config_id"] or "")
     if agent is None or agent["published_flow"] is None:
+        if own["transfer_number"]:
+            return _forward(world, caller, own)
         raise invalid(f"no published voice agent answers {own['phone_number']}", field="to")
     known = {k: v for k, v in variables(agent).items() if v is not None}
     return _view(_registered(world, agent, own, "inbound", caller, known))
+
+
+def _forward(world: World, caller: str, own: Record) -> Record:
+    """The call is put through to where the number is forwarded; its log entry."""
+    contacts, now = by_phone(world.store, caller), world.clock.iso()
+    world.send("call", own["transfer_number"], from_number=caller, forwarded_by=own["phone_number"])
+    log = world.fresh({
+        "direction": "inbound", "from_number": caller, "to_number": own["phone_number"], "status": "forwarded",
+        "duration_seconds": 0, "started_at": now, "ended_at": now, "contact_id": contacts[0]["id"] if contacts else None,
+        "phone_number_id": own["id"], "agent_call_id": None, "recording_url": None,
+    })  # fmt: skip
+    world.store.add("call_log", [log])
+    return log
 
 
 def _other(record: Record) -> str:
@@ -85,15 +103,21 @@ def _brief(record: Record) -> Record:
     return {k: v for k, v in _view(record).items() if k not in _SHOWN_IN_LIST}
 
 
-def _outcome(record: Record) -> tuple[str, int]:
-    """Who picks up, and for how many seconds: the same for the same number and agent. An agent picks up every time."""
+def _outcome(record: Record, most_ms: int | None = None) -> tuple[str, int]:
+    """Who picks up, and for how many seconds: the same for the same number and agent. An agent picks up every time.
+
+    `most_ms` is the agent's own limit (max_call_duration_ms), at which it hangs up.
+    """
     rng = random.Random(f"{record['agent_name']}/{_other(record)}")
     chance = rng.random() if record["direction"] == "outbound" else 1.0
     if chance < 0.15:
         return "dial_no_answer", 0
     if chance < 0.3:
         return "voicemail_reached", rng.randint(10, 35)
-    return rng.choice(["user_hangup", "agent_hangup"]), rng.randint(40, 420)
+    ended_by, seconds = rng.choice(["user_hangup", "agent_hangup"]), rng.randint(40, 420)
+    if most_ms is not None and seconds * 1000 > most_ms:
+        return "max_duration_reached", max(1, most_ms // 1000)
+    return ended_by, seconds
 
 
 def _next(world: World) -> str | None:
@@ -104,7 +128,8 @@ def _next(world: World) -> str | None:
 def _progress(world: World) -> None:
     """Ringing calls are answered or not; talks come to their end."""
     for record in take_due(world, "agent_call"):
-        reason, seconds = _outcome(record)
+        agent = world.store.get("agent", record["agent_id"]) or {}
+        reason, seconds = _outcome(record, (agent.get("published_settings") or {}).get("max_call_duration_ms"))
         if record["call_status"] == "registered" and seconds:
             talking = {"call_status": "ongoing", "started_at": world.clock.iso(), "due_at": world.clock.later(seconds)}
             world.store.save("agent_call", {**record, **talking})

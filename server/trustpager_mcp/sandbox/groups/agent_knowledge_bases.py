@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import ApiError
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record, Store
 from .agents import provisioned, voice_agent
@@ -19,6 +20,7 @@ def _hash(title: str, text: str) -> str:
 
 
 def _document(call: Call, kb: Record, title: str, text: str, article: Record | None = None) -> Record:
+    named({"title": title, "text": text}, "title", "text")
     record = call.fresh({
         "kb_id": kb["id"], "title": title, "text": text, "source_type": "help_center_article" if article else "manual",
         "source_id": article["id"] if article else None, "content_hash": _hash(title, text),
@@ -42,7 +44,7 @@ def _view(store: Store, kb: Record) -> Record:
 
 
 def _create(call: Call) -> Answer:
-    body = call.body
+    body = named(call.body, "name")
     source = body.get("source", "custom")
     kb = call.fresh({
         "name": body["name"], "description": body.get("description"), "source": source, "status": "complete",

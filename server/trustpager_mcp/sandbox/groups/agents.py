@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from .voices import resolve
@@ -27,7 +28,7 @@ _DEFAULT_FLOW: Record = {
         {"id": "goodbye", "type": "end", "instruction": {"type": "prompt", "text": "Say goodbye."}},
     ],
     "default_dynamic_variables": {"customer_name": "there"},
-    "knowledge_base_ids": [],
+    "knowledge_base_ids": ["knowledge_base_finalpiece"],
 }
 _DEFAULT_SETTINGS: Record = {
     "voice_id": "11labs-Adrian", "language": "en-AU", "voice_speed": 1.0, "responsiveness": 1.0, "interruption_sensitivity": 0.9,
@@ -112,6 +113,7 @@ def _voice(call: Call, voice_id: str | None) -> Record:
 
 
 def _own_fields(body: Record, kind: str) -> None:
+    named(body, "agent_name", "name")
     foreign = [name for name in body if name not in (*_OWN[kind], "type")]
     if foreign:
         raise invalid(f"{', '.join(foreign)}: not a field of {kind} agents, which have {', '.join(_OWN[kind])}", field=foreign[0])
@@ -174,7 +176,7 @@ def _sync(call: Call) -> Answer:
 
 def _publish(call: Call) -> Answer:
     agent = provisioned(voice_agent(call))
-    if not agent["conversation_flow"]:
+    if not (agent["conversation_flow"] or {}).get("nodes"):
         raise invalid("the agent has no conversation flow yet; save one with update-flow, then publish")
     live = {"published_flow": agent["conversation_flow"], "published_settings": agent["settings"], "status": "published"}
     marks = {"version": agent["version"] + 1, "has_unpublished_changes": False, "last_published_at": call.clock.iso()}
@@ -194,6 +196,7 @@ def _provision(call: Call) -> Answer:
 def _apply_template(call: Call) -> Answer:
     agent = provisioned(voice_agent(call))
     flow, settings = _DEFAULT_FLOW, _DEFAULT_SETTINGS
+    voice: Record = {"voice_id": settings["voice_id"], **_voice(call, settings["voice_id"])}
     if source_id := call.body.get("source_agent_id"):
         source = call.store.get("agent", source_id)
         if source is None or source["type"] != "voice":
@@ -203,8 +206,8 @@ def _apply_template(call: Call) -> Answer:
         if not source["conversation_flow"]:
             raise invalid(f"source_agent_id: agent {source_id} has no conversation flow to copy", field="source_agent_id")
         flow, settings = source["conversation_flow"], source["settings"]
-    own = {"language": settings["language"], "retell_voice_id": settings["voice_id"]}
-    return _draft(call, agent, conversation_flow=flow, settings=settings, **own)
+        voice = {name: source[name] for name in ("voice_id", "retell_voice_id", "uses_fallback_voice")}
+    return _draft(call, agent, conversation_flow=flow, settings=settings, language=settings["language"], **voice)
 
 
 def _listed(call: Call) -> Answer:

@@ -10,6 +10,7 @@ from .. import phrases
 from ..engine import Answer, Call, Handler
 from ..errors import invalid
 from ..store import Record
+from .transcripts import keep_coaching
 
 SANDBOX_NOTE = "Made by fixed rules in the practice workspace; no model was asked."
 _FORMAL = {
@@ -104,10 +105,12 @@ def _coach(call: Call) -> Answer:
     strengths = [words[k] for k, v in scores.items() if v >= 6]
     improvements = [words[k] for k, v in scores.items() if v < 6]
     summary = f"{member['name']} spoke {share:.0%} of the words and asked {questions} questions; overall {overall} of 10."
+    judged = {"overall_score": round(overall * 10), "strengths": strengths, "improvements": improvements, "summary": summary}
+    kept = keep_coaching(call.world, body.get("transcript_id"), member, kind, judged)
     return answered(
-        transcript_id=body.get("transcript_id"), team_member={"user_id": member["id"], "name": member["name"]}, source_type=kind,
-        scores=scores, overall_score=overall, strengths=strengths, improvements=improvements, coaching_summary=summary,
-        credits_charged=3,
+        coaching_id=kept["id"], transcript_id=body.get("transcript_id"),
+        team_member={"user_id": member["id"], "name": member["name"]}, source_type=kind, scores=scores, overall_score=overall,
+        strengths=strengths, improvements=improvements, coaching_summary=summary, credits_charged=3,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from .. import seed_texts as texts
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, everything, page
 from ..errors import invalid
+from ..ordered import named
 from ..people import name_of, owner
 from ..seed import Seeder
 from ..store import Record
@@ -63,6 +64,9 @@ def _threads(call: Call) -> Answer:
 def _messages(call: Call) -> Answer:
     thread = call.must("email_thread")
     rows = call.store.numbered("email_message", thread_id=thread["id"])
+    if "limit" not in call.query:
+        # The reference has a limit here and no cursor: without a limit nothing may be left out.
+        return everything([m for _, m in sorted(rows, key=lambda row: (row[1]["sent_at"], row[0]))])
     return page(call, rows, order=lambda sequence, m: (m["sent_at"], sequence))
 
 
@@ -126,6 +130,7 @@ def _sender(call: Call) -> Record:
 
 def _send(call: Call) -> Answer:
     body = call.body
+    named(body, "subject", "html_body")
     missing = [
         {"field": name, "id": body[name]} for name, kind, _ in _LINKED if body.get(name) and not call.store.get(kind, body[name])
     ]
@@ -143,6 +148,7 @@ def _send(call: Call) -> Answer:
 
 def _reply(call: Call) -> Answer:
     body = call.body
+    named(body, "reply_html")
     thread = call.must("email_thread", body["thread_id"])
     sender = _sender(call)
     subject = thread["subject"] if thread["subject"].lower().startswith("re:") else f"Re: {thread['subject']}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import random
 import re
 from typing import Any
+from urllib.parse import quote
 
 from .. import mail
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..people import greeting_of, name_of
 from ..seed import Seeder
 from ..store import Record, Store
@@ -74,12 +77,12 @@ def _view(store: Store, campaign: Record) -> Record:
     recipients = store.all("campaign_recipient", campaign_id=campaign["id"])
     counts = {f"{word}_count": sum(bool(r[at]) for r in recipients) for word, at in _REACHED.items()}
     failed = sum(r["status"] == "failed" for r in recipients)
-    left = len(store.all("email_unsubscribe", campaign_id=campaign["id"]))
+    left = sum(u["reason"] in mail.ASKED.values() for u in store.all("email_unsubscribe", campaign_id=campaign["id"]))
     return {**campaign, "recipient_count": len(recipients), **counts, "failed_count": failed, "unsubscribed_count": left}
 
 
 def _checked(call: Call) -> Record:
-    fields = dict(call.body)
+    fields = dict(named(call.body, "name"))
     call.reference("email_config", fields.get("email_config_id"), "email_config_id")
     segment = fields.get("segment_filter")
     if segment is not None:
@@ -183,12 +186,15 @@ def _filled(text: str, contact: Record) -> str:
     return re.sub(r"\{\{\s*(?:contact\.)?(\w+)\s*\}\}", lambda m: str(words.get(m[1]) or ""), text)
 
 
-def _content(campaign: Record, contact: Record) -> str:
+def _content(campaign: Record, contact: Record, config: Record, leave_url: str) -> str:
     parts = [f"<p>{_filled(campaign['intro_text'], contact)}</p>" if campaign["intro_text"] else ""]
     parts.append(_filled(campaign["body_html"], contact))
     if campaign["cta_text"] and campaign["cta_url"]:
         parts.append(f'<p><a href="{campaign["cta_url"]}">{campaign["cta_text"]}</a></p>')
-    return "".join([*parts, "<p>Unsubscribe: {{unsubscribe_url}}</p>"])
+    if campaign["show_reply_button"]:
+        subject = quote(f"Re: {_filled(campaign['subject'], contact)}")
+        parts.append(f'<p><a href="mailto:{config["from_email"]}?subject={subject}">Reply</a></p>')
+    return "".join([*parts, f'<p><a href="{html.escape(leave_url)}">Unsubscribe</a></p>'])
 
 
 def _scheduled(world: World) -> None:
@@ -226,11 +232,14 @@ def _send_one(world: World, campaign: Record, config: Record, recipient: Record,
         gone = {**recipient, "status": "failed", "error_message": "the contact was deleted"}
         world.store.save("campaign_recipient", gone)
         return
+    leave_url = f"{world.origin}/functions/v1/public/unsubscribe/{recipient['id']}"
     one = mail.Mail(
-        recipient["email"], _filled(campaign["subject"], contact), _content(campaign, contact), config["from_email"], "postmark",
-        to_name=recipient["name"], from_name=config["from_name"], contact_id=contact["id"], email_type="campaign",
+        recipient["email"], _filled(campaign["subject"], contact), _content(campaign, contact, config, leave_url),
+        config["from_email"], "postmark", to_name=recipient["name"], from_name=config["from_name"], contact_id=contact["id"],
+        email_type="campaign", campaign_id=campaign["id"],
     )  # fmt: skip
-    mail.write_log(world, one, None, mail.put_out(world, one)["id"])
+    left = mail.put_out(world, one, headers={"List-Unsubscribe": f"<{leave_url}>"})
+    mail.write_log(world, one, None, left["id"])
     world.store.save("campaign_recipient", {**recipient, "status": "sent", "sent_at": world.clock.iso()})
     for hours, status in _behaviour(campaign["name"], recipient["email"]):
         fates.setdefault(world.clock.later(hours * 3600 + 60), []).append([recipient["id"], status])
@@ -261,8 +270,6 @@ def _outcomes(world: World) -> None:
             if status == "unsubscribed":
                 mail.unsubscribe(world, recipient["email"], "link_click", outcome["campaign_id"])
                 continue
-            if status == "bounced":
-                mail.unsubscribe(world, recipient["email"], "hard_bounce", outcome["campaign_id"])
             at = world.clock.iso()
             world.store.save("campaign_recipient", {**recipient, "status": status, _REACHED[status]: at, "updated_at": at})
 

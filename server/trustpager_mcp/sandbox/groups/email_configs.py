@@ -8,6 +8,7 @@ from typing import Any
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import ApiError
 from ..mail import DOMAIN, check_alias, gmail_of
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 
@@ -36,7 +37,7 @@ def _check_sender(body: dict[str, Any]) -> None:
 
 def _fields(call: Call, before: Record) -> Record:
     """The body as stored fields. Raises GMAIL_USER_REQUIRED, GMAIL_NOT_CONNECTED, ALIAS_NOT_CONNECTED."""
-    fields = dict(call.body)
+    fields = dict(named(call.body, "from_name"))
     if handle := fields.pop("from_email_handle", None):
         fields |= {"from_email_handle": handle, "from_email": f"{handle}@{DOMAIN}"}
     if "gmail_sender_alias" in fields or "gmail_sender_user_id" in fields:

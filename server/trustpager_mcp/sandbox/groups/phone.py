@@ -91,7 +91,7 @@ def _buy(call: Call) -> Answer:
 def _release(call: Call) -> Answer:
     number = call.must("phone_number")
     call.store.delete("phone_number", number["id"])
-    clear_references(call, number["id"], ("call_log", "phone_number_id"))
+    clear_references(call, number["id"], ("call_log", "phone_number_id"), ("sms_conversation", "phone_number_id"))
     return Answer(status=204)
 
 

@@ -102,15 +102,18 @@ def _mail(world: World, envelope: Record, recipient: Record) -> None:
     notify(
         world, "signing", recipient["email"], f"Please sign: {envelope['title']}", source="signing",
         body=f"Hello {recipient['name']},\n\n{message}please read and sign {envelope['title']}: {url}",
-        envelope_id=envelope["id"], recipient_id=recipient["id"], url=url,
+        envelope_id=envelope["id"], recipient_id=recipient["id"], url=url, **_links(envelope),
     )  # fmt: skip
 
 
+def _links(envelope: Record) -> dict[str, str]:
+    return {"deal_id": envelope["deal_id"]} if envelope["deal_id"] else {}
+
+
 def _emit(world: World, name: str, envelope: Record, recipient: Record, **more: Any) -> None:
-    links = {"deal_id": envelope["deal_id"]} if envelope["deal_id"] else {}
     world.emit(name, {
         "envelope_id": envelope["id"], "signature_template_id": envelope["template_id"], "document_name": envelope["title"],
-        "signer_name": recipient["name"], "signer_email": recipient["email"], **links, **more,
+        "signer_name": recipient["name"], "signer_email": recipient["email"], **_links(envelope), **more,
     })  # fmt: skip
 
 
@@ -248,7 +251,7 @@ def _complete(world: World, envelope: Record, last: Record) -> None:
         notify(
             world, "signing", recipient["email"], f"Signed: {envelope['title']}", source="signing",
             body=f"Everyone has signed {envelope['title']}. A copy is attached.", envelope_id=envelope["id"],
-            attachments=[paper["id"]] if paper else [],
+            attachments=[paper["id"]] if paper else [], **_links(envelope),
         )  # fmt: skip
     values = {k: v for r in signers for k, v in r["input_values"].items()}
     labels = {s["id"]: (s["content"] or {}).get("label") for s in envelope["sections"]}

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 from ..checks import moment
 from ..engine import Answer, Call, Handler, everything, page
 from ..errors import invalid
+from ..ordered import named
 from ..people import by_email, by_phone, name_of, open_deals
+from ..phones import to_e164
 from ..seed import Seeder
 from ..store import Record, Store
 from ..timeline import log_activity
@@ -35,7 +37,7 @@ def _kind(name: str) -> str:
 
 
 def _check(call: Call) -> None:
-    body = call.body
+    body = named(call.body, "title")
     url = urlsplit(body["recording_url"])
     if url.scheme != "https":
         raise invalid("recording_url must begin with https://", field="recording_url")
@@ -65,7 +67,9 @@ def _transcribe(call: Call) -> Answer:
         "model": "whisper-1", "due_at": call.clock.later(minutes * _WORK_PER_MINUTE),
     }  # fmt: skip
     if existing := body.get("existing_transcript_id"):
-        record = {**call.must("transcript", existing), **fields, "updated_at": call.clock.iso()}
+        # A Notetaker recording that is transcribed again is still the booking's.
+        before = call.must("transcript", existing)
+        record = {**before, **fields, "booking_id": before["booking_id"], "updated_at": call.clock.iso()}
         _unlink(call.store, existing)
         call.store.save("transcript", record)
     else:
@@ -104,7 +108,7 @@ def _known(store: Store, participants: list[Record]) -> list[Record]:
     for person in participants:
         contact = by_email(store, person["email"]) if person.get("email") else None
         if contact is None and person.get("phone"):
-            contact = next(iter(by_phone(store, person["phone"])), None)
+            contact = next(iter(by_phone(store, to_e164(person["phone"]) or person["phone"])), None)
         if contact:
             found[contact["id"]] = contact
     return list(found.values())
@@ -161,6 +165,14 @@ def _within(record: Record, query: Record) -> bool:
     return (after is None or at >= after) and (before is None or at <= before)
 
 
+def keep_coaching(world: World, transcript_id: str | None, member: Record, source_type: str, judged: Record) -> Record:
+    """The AI's judgement among the coaching results; `judged` is its overall_score (of 100), strengths, improvements, summary."""
+    about = {"transcript_id": transcript_id, "source_type": source_type, "team_member_id": member["id"], "framework": "SPIN"}
+    result = world.fresh({**about, **judged})
+    world.store.add("coaching_result", [result])
+    return result
+
+
 def _delete(call: Call) -> Answer:
     """With its links and the coaching on it."""
     record = call.must("transcript")
@@ -190,6 +202,31 @@ _COACHING = (
 )
 
 
+def _recording(s: Seeder, booking: Record) -> Record:
+    """What the Notetaker wrote down of a booking."""
+    host = s.store.get("user", next(iter(booking["assigned_user_ids"]), "")) or s.store.all("user")[-1]
+    people = [
+        {"name": host["name"], "email": host["email"], "phone": None, "role": "host"},
+        {
+            "name": booking["customer_name"],
+            "email": booking["customer_email"],
+            "phone": booking["customer_phone"],
+            "role": "guest",
+        },
+    ]
+    start, end = moment(booking["start_time"]), moment(booking["end_time"])
+    assert start is not None
+    assert end is not None
+    fields: Record = {
+        "title": f"{booking['event_type_name']}: {booking['customer_name']}", "type": "meeting", "source": "recall",
+        "participants": people, "booking_id": booking["id"], "occurred_at": booking["start_time"],
+        "duration_seconds": int((end - start).total_seconds()),
+        "transcription_status": "complete", "recording_url": None, "inbox_path": _INBOX["meeting"], "metadata": {},
+        "created_by": host["id"], "model": "whisper-1", "due_at": None,
+    }  # fmt: skip
+    return s.record((s.now - end).total_seconds() / 86_400, **fields, transcript_text=_text(fields))
+
+
 def seed(s: Seeder) -> None:
     users = list(reversed(s.store.all("user")))
     deals = [d for d in s.store.all("opportunity", status="open") if s.store.get("contact", d["contact_id"] or "")]
@@ -205,7 +242,7 @@ def seed(s: Seeder) -> None:
         ]
         fields: Record = {
             "title": f"{'Meeting' if kind == 'meeting' else 'Call'} - {name_of(contact)}", "type": kind, "participants": people,
-            "source": {"meeting": "recall", "voicemail": "twilio-call"}.get(kind, "manual"), "occurred_at": s.time(age),
+            "source": {"meeting": "zoom", "voicemail": "twilio-call"}.get(kind, "manual"), "occurred_at": s.time(age),
         }  # fmt: skip
         fields |= {
             "transcription_status": "complete",
@@ -228,6 +265,12 @@ def seed(s: Seeder) -> None:
             scores = {"overall_score": s.rng.randint(55, 92), "strengths": [strength], "improvements": [advice]}
             about = {"transcript_id": record["id"], "source_type": kind, "team_member_id": user["id"], "framework": framework}
             results.append(s.record(age - 0.1, **about, **scores, summary=f"{strength}. {advice}."))
+    for booking in [b for b in s.store.all("booking", status="attended") if b["google_meet_link"]][:6]:
+        record = _recording(s, booking)
+        transcripts.append(record)
+        links.append((record["id"], booking["contact_id"]))
+        s.store.link("transcript_opportunity", record["id"], booking["deal_id"])
+        s.store.save("booking", {**booking, "notetaker_status": "recorded"})
     s.store.add("transcript", transcripts)
     s.store.add("coaching_result", results)
     s.store.link_many("transcript_contact", [(a, b, {}) for a, b in links])
