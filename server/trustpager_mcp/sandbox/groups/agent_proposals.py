@@ -49,6 +49,8 @@ def _chosen(proposal: Record, index: int | None) -> Record:
     action: Record = proposal["proposed_action"]
     if index is None:
         return action
+    if not proposal["options"]:
+        raise invalid("selected_option: the proposal has no options to choose from", field="selected_option")
     if index >= len(proposal["options"]):
         raise invalid(f"selected_option must be below {len(proposal['options'])}", field="selected_option")
     option: Record = proposal["options"][index]["action"]
