@@ -40,7 +40,9 @@ async def test_an_agent_is_registered_listed_changed_and_deleted() -> None:
     assert (await api.ok("PATCH", path, {"status": "paused"}))["status"] == "paused"
     assert agent["id"] in {a["id"] for a in await api.get("/agent-ops/registry", status="paused")}
     await api.error("POST", "/agent-ops/registry", {"name": "scout", "display_name": "x"}, status=409)
-    await api.error("POST", "/agent-ops/registry", {"name": "s2", "display_name": "x", "timezone": "Nowhere"})
+    for wrong in ({"timezone": "Nowhere"}, {"schedule": "0 25 * * *"}, {"schedule": "daily"}, {"display_name": " "}):
+        await api.error("POST", "/agent-ops/registry", {"name": "s2", "display_name": "x", **wrong})
+    assert "schedule" in (await api.error("PATCH", path, {"schedule": "daily"}))["message"]
     await api.ok("DELETE", path, status=204)
     await api.error("GET", path, status=404)
 

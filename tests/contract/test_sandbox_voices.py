@@ -29,7 +29,12 @@ async def test_a_voice_is_saved_once_with_its_name_looked_up_and_one_is_the_defa
     assert (await api.error("POST", "/voices", body, status=409))["code"] == "CONFLICT"
     changed = await api.ok("PATCH", f"/voices/{voice['id']}", {"name": "Tilly", "settings": {"stability": 0.9}})
     assert (changed["name"], changed["settings"]) == ("Tilly", {"stability": 0.9})
-    for wrong in ({"provider_voice_id": " "}, {}, {"provider_voice_id": "v", "settings": {"style": 2}}):
+    for wrong in (
+        {"provider_voice_id": " "},
+        {"provider_voice_id": "v", "name": " "},
+        {},
+        {"provider_voice_id": "v", "settings": {"style": 2}},
+    ):
         await api.error("POST", "/voices", wrong)
 
 

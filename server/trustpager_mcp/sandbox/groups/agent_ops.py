@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from .. import agent_alerts
 from ..checks import is_uuid, moment
+from ..cron import fire_times
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid, not_found
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from ..world import Job, World
@@ -23,15 +26,27 @@ def _filtered(call: Call, kind: str, *names: str) -> Answer:
     return page(call, call.store.numbered(kind, **{n: call.query[n] for n in names if n in call.query}))
 
 
+def _checked(call: Call) -> Record:
+    """The body, its names not blank and its schedule a cron expression. Raises VALIDATION_ERROR."""
+    if call.body.get("schedule"):
+        fire_times(call.body["schedule"], ZoneInfo("UTC"), call.clock.now(), "schedule")
+    return named(call.body, "name", "display_name")
+
+
 def _register(call: Call) -> Answer:
-    if call.store.all("registered_agent", name=call.body["name"]):
-        raise ApiError(409, "CONFLICT", f"an agent named {call.body['name']} is registered already")
+    body = _checked(call)
+    if call.store.all("registered_agent", name=body["name"]):
+        raise ApiError(409, "CONFLICT", f"an agent named {body['name']} is registered already")
     unset: Record = dict.fromkeys(("description", "agent_type", "schedule", "timezone", "last_run_at", "last_run_status"))
     counts = {"total_runs": 0, "failed_runs": 0, "consecutive_failures": 0, "runtime": "external", "definition_id": None}
     defaults = {**unset, **counts, "status": "active", "capabilities": [], "configuration": {}}
-    record = call.fresh({**defaults, **call.body})
+    record = call.fresh({**defaults, **body})
     call.store.add("registered_agent", [record])
     return Answer(record, status=201)
+
+
+def _update(call: Call) -> Answer:
+    return Answer(change(call, "registered_agent", call.must("registered_agent", what="agent"), _checked(call)))
 
 
 def _delete(call: Call) -> Answer:
@@ -259,7 +274,7 @@ HANDLERS: dict[str, Handler] = {
     "list_registered_agents": lambda c: _filtered(c, "registered_agent", "agent_type", "status"),
     "register_agent": _register,
     "get_registered_agent": lambda c: Answer(c.must("registered_agent", what="agent")),
-    "update_registered_agent": lambda c: Answer(change(c, "registered_agent", c.must("registered_agent", what="agent"), c.body)),
+    "update_registered_agent": _update,
     "delete_registered_agent": _delete,
     "test_registered_agent": _test_run,
     "update_managed_agent_definition": _define,

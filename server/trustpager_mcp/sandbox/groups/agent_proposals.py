@@ -9,6 +9,7 @@ from ..auth import authorize
 from ..checks import moment
 from ..engine import Answer, Call, Handler, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from ..world import Job, World
@@ -25,7 +26,7 @@ def _list(call: Call) -> Answer:
 
 
 def _create(call: Call) -> Answer:
-    body = call.body
+    body = named(call.body, "agent_name", "title")
     expires = moment(body.get("expires_at")) or call.clock.now() + _KEPT
     if expires <= call.clock.now():
         raise invalid("expires_at lies in the past", field="expires_at")
