@@ -16,12 +16,17 @@ _MAX_MESSAGE = 600
 _EXCERPT = 300
 _HELPFUL_STATUSES = {
     400: "Correct the arguments and call again; nothing was changed.",
-    401: "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY.",
     402: "The workspace's credits are used up; the user has to top them up.",
     404: "Look the id up with a list or search tool; it may be deleted or from another workspace.",
     409: "Read the record again: it changed or already exists.",
     413: "Send less at once: fewer or smaller items.",
     422: "Correct the arguments and call again; nothing was changed.",
+}
+_UNAUTHORIZED = {
+    "api_key": "The key is wrong or was revoked: the user has to set another TRUSTPAGER_API_KEY.",
+    "portal_token": "The portal session is wrong or has ended: the user has to set another TRUSTPAGER_PORTAL_TOKEN.",
+    "oauth_token": "Evie's token is wrong or a newer one has ended it: create_evie_token gets a new one, or the user sets "
+    "another TRUSTPAGER_OAUTH_TOKEN.",
 }
 
 
@@ -66,6 +71,13 @@ def classify(tool: Tool, response: Response) -> Any:
     if _tells_of_failure(payload):
         raise _api_error(tool, response)
     return payload
+
+
+def granted_token(payload: Any) -> str | None:
+    """The access_token of an answer that grants one."""
+    data = payload.get("data", payload) if isinstance(payload, dict) else None
+    token = data.get("access_token") if isinstance(data, dict) else None
+    return token if isinstance(token, str) and token else None
 
 
 def file_answer(tool: Tool, response: Response) -> Download:
@@ -191,6 +203,8 @@ def _envelope(response: Response) -> tuple[str, str, Any, str]:
 def _next_step(tool: Tool, response: Response) -> str:
     if response.status == 403:
         return forbidden_hint(tool)
+    if response.status == 401 and tool.credential in _UNAUTHORIZED:
+        return _UNAUTHORIZED[tool.credential]
     if response.status in _HELPFUL_STATUSES:
         return _HELPFUL_STATUSES[response.status]
     if response.status == 429:

@@ -84,8 +84,9 @@ class Session:
         """Another session has taken its place: what the credential may do has changed."""
         self.registry = Registry(app.catalog, policy)
         self.dispatcher = Dispatcher(
-            self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation
-        )
+            self.registry, credential, app.sender, app.base_url, app.safeguards, app.repeats, app.presentation,
+            app.take_grant if credential == app.credential else None,
+        )  # fmt: skip
         self.search = SearchIndex(self.registry, misses=app.misses)
         self._meta = MetaTools(self.registry, self.search, self.dispatcher)
         self._selection = app.selection
@@ -264,6 +265,8 @@ class App:
 
     async def _opened(self, credential: Credential, bounds: Narrowing, known: Session | None) -> Session:
         """A session with the scopes of now; the known one where they are the same, or cannot be read."""
+        if credential == self.credential:
+            credential = self.credential
         policy = replace(narrowed(self._policy, bounds), tokens=credential.tokens)
         fresh_until = float("inf")
         if policy.scopes is None:
@@ -295,6 +298,14 @@ class App:
         for key in [k for k in self._sessions if k[0].fingerprint == whose]:
             self._sessions.pop(key).replaced = True
         self.subscriptions.changed(whose)
+
+    def take_grant(self, token: str) -> None:
+        """Evie's token for the configured credential, until the end of this process: it may call more tools now.
+
+        Callers who bring their own credential get to see the token and send it themselves: other processes may serve them next.
+        """
+        self.credential = replace(self.credential, granted=token)
+        self._forget_sessions(self.credential.fingerprint)
 
     def _tell_rate(self, whose: str, seconds: float, limit: int) -> None:
         if self.news is not None:

@@ -10,8 +10,8 @@ from typing import Literal
 from .errors import NotAllowedError
 
 CredentialKind = Literal["api_key", "portal_token", "oauth_token", "none"]
-_SETTINGS = {"api_key": "TRUSTPAGER_API_KEY", "portal_token": "TRUSTPAGER_PORTAL_TOKEN", "oauth_token": "TRUSTPAGER_OAUTH_TOKEN"}
-_WORDS = {"api_key": "API key", "portal_token": "portal session token", "oauth_token": "Evie token (tp_oauth_...)"}
+SETTINGS = {"api_key": "TRUSTPAGER_API_KEY", "portal_token": "TRUSTPAGER_PORTAL_TOKEN", "oauth_token": "TRUSTPAGER_OAUTH_TOKEN"}
+WORDS = {"api_key": "API key", "portal_token": "portal session token", "oauth_token": "Evie token (tp_oauth_...)"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Credential:
     api_key: str | None = field(default=None, repr=False)
     portal_token: str | None = field(default=None, repr=False)
     oauth_token: str | None = field(default=None, repr=False)
+    granted: str | None = field(default=None, repr=False, compare=False)
+    """Evie's token that a call has brought meanwhile: it goes before `oauth_token`, and who calls stays the same."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -33,7 +35,11 @@ class Credential:
     @property
     def tokens(self) -> frozenset[str]:
         """The kinds of token that are here besides the key."""
-        return frozenset(kind for kind in ("portal_token", "oauth_token") if getattr(self, kind))
+        return frozenset(kind for kind in ("portal_token", "oauth_token") if self._secret(kind))
+
+    def _secret(self, kind: str) -> str | None:
+        secret: str | None = getattr(self, kind)
+        return self.granted or secret if kind == "oauth_token" else secret
 
     def headers(self, kind: CredentialKind = "api_key") -> dict[str, str]:
         """The bearer header; empty for an operation that takes no credential, so that no key leaves with it.
@@ -42,13 +48,12 @@ class Credential:
         """
         if kind == "none":
             return {}
-        secret: str | None = getattr(self, kind)
-        word = _WORDS[kind]
+        secret, word = self._secret(kind), WORDS[kind]
         if not secret:
             raise NotAllowedError(
                 f"there is no TrustPager {word}, so nothing can be called.",
                 code=f"NO_{kind.upper()}",
-                hint=f"Set {_SETTINGS[kind]}"
+                hint=f"Set {SETTINGS[kind]}"
                 + (
                     " to a key from the workspace's settings, or start the server with --sandbox to work on a practice workspace "
                     "without a key."

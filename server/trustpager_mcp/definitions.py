@@ -145,6 +145,8 @@ class Tool(_Model):
     """The operation honours an Idempotency-Key header."""
     approves: bool = False
     """Approves or rejects what was held back for a person."""
+    grants: Literal["oauth_token"] | None = None
+    """The kind of credential that the answer's access_token is."""
     credits: Credits | None = None
     response: Literal["json", "empty", "text", "file", "stream"] = "json"
     failure_prefixes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from .answers import Answer, classify
+from .answers import Answer, classify, granted_token
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
@@ -27,6 +27,7 @@ from .polling import failed, where_to_look
 from .polling import wait_for as poll
 from .preview import preview
 from .readers import Readers
+from .redaction import without_secrets
 from .registry import Registry
 from .repeats import Flight, Outcome, Repeats, answer_again, identity, still_in_doubt
 from .request_builder import DEFAULT_BASE_URL, Request, build
@@ -82,7 +83,9 @@ class Dispatcher:
         safeguards: Safeguards | None = None,
         repeats: Repeats | None = None,
         presentation: Presentation | None = None,
+        take_grant: Callable[[str], None] | None = None,
     ) -> None:
+        """`take_grant` keeps a token that a call brings for the tools that want it; without it the agent sees the token."""
         self.registry = registry
         self._credential = credential
         self._sender = Sender(sender) if isinstance(sender, Upstream) else sender
@@ -90,6 +93,7 @@ class Dispatcher:
         self._repeats = repeats or Repeats()
         self._safe = safeguards or Safeguards()
         self._presentation = presentation or Presentation()
+        self._take_grant = take_grant
         self._tenant = credential.fingerprint
 
     @cached_property
@@ -302,8 +306,16 @@ class Dispatcher:
             return Result(f"Done: {tool.name} ({call.request.method} answered {answer.status}).")
         if call.options.max_items:
             payload = await walk(tool, call.request, payload, self._page_of(call), call.options.max_items)
+        if tool.grants and self._take_grant and (token := granted_token(payload)):
+            self._take_grant(token)
+            note = f"The server keeps the token for this run: {self._wanting(tool.grants)} can be called now."
+            return Result(f"{self._presented(call, without_secrets(payload)).text}\n{note}", payload)
         shaped = self._presented(call, payload)
         return Result(shaped.text, shaped.data)
+
+    def _wanting(self, credential: str) -> str:
+        """The tools that take a kind of credential, by name."""
+        return " and ".join(t.name for t in self.registry.catalog.tools.values() if t.credential == credential)
 
     def _page_of(self, call: Prepared) -> Callable[[Request], Awaitable[Any]]:
         async def page(request: Request) -> Any:

@@ -11,13 +11,14 @@ from .errors import UpstreamError
 _MAX_TEXT = 400_000
 _MAX_EVENTS = 200
 _MAX_LINE = 1_000_000
-_TELL_EVERY = 200
+_TELL_EVERY = 80
 """Characters of text between two progress messages."""
+_LONGEST_NAME = 80
 _TEXT_KEYS = ("text", "delta", "content")
 
 
 class EventStream:
-    """Reads a stream as it comes; `result` is what it amounted to. Text goes to the caller as progress."""
+    """Reads a stream as it comes; `result` is what it amounted to. Text and tool calls go to the caller as progress."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -27,6 +28,7 @@ class EventStream:
         self._text: list[str] = []
         self._size = 0
         self._untold = ""
+        self._begun: list[str] = []
         self._tools: list[dict[str, Any]] = []
         self._other: dict[str, Any] = {}
         self._left_out = 0
@@ -41,6 +43,9 @@ class EventStream:
             raise UpstreamError(f"the stream sent a line of more than {_MAX_LINE:,} bytes.", code="BAD_ANSWER", uncertain=True)
         for line in lines:
             self._line(line.decode("utf-8", "replace").rstrip("\r"))
+        begun, self._begun = self._begun, []
+        for name in begun:
+            await self._caller.progress(f"calls {name}")
         if len(self._untold) >= _TELL_EVERY:
             told, self._untold = self._untold, ""
             await self._caller.progress(told)
@@ -94,6 +99,8 @@ class EventStream:
         if len(self._tools) >= _MAX_EVENTS:
             self._left_out += 1
             return
+        if "call" in kind and isinstance(data, dict) and isinstance(data.get("name"), str):
+            self._begun.append(data["name"][:_LONGEST_NAME])
         self._tools.append({"event": kind, **data} if isinstance(data, dict) else {"event": kind, "data": data})
 
     def _keep_text(self, piece: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from .catalog import Catalog, missing_scopes
+from .credentials import SETTINGS, WORDS
 from .definitions import Tool
 from .errors import ConfigurationError, NotAllowedError, UnknownToolError
 
@@ -105,7 +106,9 @@ class Registry:
         if tool.approves and not policy.approvals:
             return self._off(tool, "approving what was held back for a person is a person's work; see --approvals")
         if tool.credential not in ("api_key", "none") and tool.credential not in policy.tokens:
-            return self._off(tool, f"it needs a {tool.credential.replace('_', ' ')}, which this server does not hold")
+            return self._off(
+                tool, f"it needs the user's {WORDS[tool.credential]}, which this server does not hold", self._ways_to(tool)
+            )
         if policy.scopes is None:
             if tool.effect == "read":
                 return None
@@ -124,9 +127,15 @@ class Registry:
             )
         return None
 
+    def _ways_to(self, tool: Tool) -> str:
+        """How the credential that a tool lacks can be had."""
+        granting = (t for t in self.catalog.tools.values() if t.grants == tool.credential and t.credential in self.policy.tokens)
+        first = next((f"Call {t.name} first. " for t in granting), "")
+        return f"{first}The operator can set {SETTINGS[tool.credential]}."
+
     @staticmethod
-    def _off(tool: Tool, reason: str) -> NotAllowedError:
-        return NotAllowedError(f"{tool.name} is not available here: {reason}.", code="SWITCHED_OFF")
+    def _off(tool: Tool, reason: str, hint: str = "") -> NotAllowedError:
+        return NotAllowedError(f"{tool.name} is not available here: {reason}.", code="SWITCHED_OFF", hint=hint)
 
     @property
     def notice(self) -> str:

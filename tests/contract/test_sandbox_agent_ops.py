@@ -40,7 +40,9 @@ async def test_an_agent_is_registered_listed_changed_and_deleted() -> None:
     assert (await api.ok("PATCH", path, {"status": "paused"}))["status"] == "paused"
     assert agent["id"] in {a["id"] for a in await api.get("/agent-ops/registry", status="paused")}
     await api.error("POST", "/agent-ops/registry", {"name": "scout", "display_name": "x"}, status=409)
-    await api.error("POST", "/agent-ops/registry", {"name": "s2", "display_name": "x", "timezone": "Nowhere"})
+    for wrong in ({"timezone": "Nowhere"}, {"schedule": "0 25 * * *"}, {"schedule": "daily"}, {"display_name": " "}):
+        await api.error("POST", "/agent-ops/registry", {"name": "s2", "display_name": "x", **wrong})
+    assert "schedule" in (await api.error("PATCH", path, {"schedule": "daily"}))["message"]
     await api.ok("DELETE", path, status=204)
     await api.error("GET", path, status=404)
 
@@ -72,6 +74,12 @@ async def test_a_new_definition_bumps_the_version_of_a_managed_agent() -> None:
     second = await api.ok("POST", path, {"agent": {"model": "advanced"}})
     assert second["version"] == first["version"] + 1
     assert (second["definition"]["system_prompt"], second["definition"]["model"]) == ("Be brief.", "advanced")
+    own = {"id": NOBODY, "version": 1, "created_at": "x"}
+    third = await api.ok("POST", path, {"agent": own})
+    assert (third["definition_id"], third["definition"]["id"], third["version"]) == (
+        *[first["definition_id"]] * 2,
+        second["version"] + 1,
+    )
     await api.error("POST", path, {})
     external = next(a for a in agents if a["runtime"] == "external")
     await api.error("POST", f"/agent-ops/registry/{external['id']}/definition", {"agent": {}})
@@ -90,10 +98,12 @@ async def test_runs_are_logged_updated_by_either_id_and_counted_on_their_agent()
     counted = await api.get(f"/agent-ops/registry/{agent['id']}")
     assert (counted["total_runs"], counted["failed_runs"], counted["consecutive_failures"]) == (2, 1, 0)
     assert counted["last_run_status"] == "completed"
+    await run(api, "skipped")
+    assert await api.get(f"/agent-ops/registry/{agent['id']}") == counted
     await api.error("PATCH", f"/agent-ops/runs/{NOBODY}", {"status": "failed"}, status=404)
     await api.error("PATCH", "/agent-ops/runs/9999999", {"status": "failed"}, status=404)
     recent = await api.get("/agent-ops/runs", since="2026-06-15T00:00:00Z", agent_name="scout")
-    assert [r["id"] for r in recent] == [other["id"], logged["id"]]
+    assert [r["id"] for r in recent][1:] == [other["id"], logged["id"]]
 
 
 async def test_failures_in_a_row_fire_one_alert_until_it_is_acknowledged() -> None:
@@ -112,6 +122,7 @@ async def test_failures_in_a_row_fire_one_alert_until_it_is_acknowledged() -> No
     assert (done["acknowledged_by"], bool(done["acknowledged_at"])) == ("Mia", True)
     assert await api.ok("POST", f"/agent-ops/alerts/{alert['id']}/acknowledge", {}) == done
     assert done["id"] not in {a["id"] for a in await api.get("/agent-ops/alerts", agent_name="scout", unacknowledged=True)}
+    assert done["id"] in {a["id"] for a in await api.get("/agent-ops/alerts", agent_name="scout", unacknowledged=False)}
     await run(api, "failed")
     assert len([a for a in await alerts(api) if a["rule_id"] == alert["rule_id"]]) == 2
 
@@ -166,6 +177,7 @@ async def test_signals_wait_until_they_expire() -> None:
     await api.ok("POST", "/__sandbox/clock", {"advance_seconds": 3601})
     assert await api.get("/agent-ops/signals", for_agent="scout", pending=True) == []
     assert await api.get("/agent-ops/signals", for_agent="scout", pending=False) == [sent]
+    assert len(await api.get("/agent-ops/signals", pending=False)) == 2
 
 
 async def test_the_dashboard_counts_todays_runs_pending_signals_and_reports() -> None:

@@ -155,6 +155,9 @@ async def test_the_chosen_option_is_executed_instead() -> None:
     done = await api.ok("POST", f"/agent-proposals/{proposal['id']}/approve", {"selected_option": 0})
     assert (done["status"], done["selected_option"]) == ("executed", 0)
     assert (await api.get(f"/opportunities/{deal}"))["status"] == "lost"
+    plain = await propose(api)
+    error = await api.error("POST", f"/agent-proposals/{plain['id']}/approve", {"selected_option": 0})
+    assert "no options" in error["message"]
     manual = await propose(api, options=options)
     assert (await api.ok("POST", f"/agent-proposals/{manual['id']}/approve", {"selected_option": 1}))["status"] == "approved"
 

@@ -100,7 +100,8 @@ async def test_what_is_on_the_screen_is_what_this_means() -> None:
     caller = await evie(api)
     deal = (await api.get("/opportunities"))[0]
     context = {"entity_type": "opportunity", "entity_id": deal["id"], "current_route": f"/crm/opportunities/{deal['id']}"}
-    assert deal["name"] in text_of(await say(caller, "What is this about?", context=context))
+    for where in (context, {"current_route": f"{context['current_route']}?tab=notes"}):
+        assert deal["name"] in text_of(await say(caller, "What is this about?", context=where))
     events = await say(caller, "log a call about the roof", context=context)
     made = next(data for name, data in events if name == "tool_result")["data"]
     assert (made["activity_type"], made["deal_id"]) == ("call", deal["id"])
@@ -166,7 +167,7 @@ async def test_a_long_thread_costs_a_credit_to_compact() -> None:
 async def test_images_must_be_bare_base64_of_at_most_five_megabytes() -> None:
     caller = await evie(make())
     good = {"media_type": "image/png", "data": base64.b64encode(b"png").decode()}
-    await say(caller, "look", attachments=[good])
+    assert "cannot look at pictures" in text_of(await say(caller, "look", attachments=[good]))
     large = {**good, "data": base64.b64encode(bytes(5 * 1024 * 1024 + 1)).decode()}
     for wrong in ({**good, "data": "data:image/png;base64,AAAA"}, {**good, "media_type": "image/tiff"}, large):
         await caller.error("POST", CHAT, {"message": "look", "attachments": [wrong]})

@@ -226,6 +226,21 @@ async def test_every_operator_keeps_the_records_that_it_says(one: dict[str, Any]
 MADE = make()
 
 
+@pytest.mark.parametrize(("entity", "path"), [("contact", "contacts"), ("account", "companies")])
+async def test_tags_of_people_and_companies_are_filtered_and_exported(entity: str, path: str) -> None:
+    api = make()
+    found = (await api.ok("POST", "/lead-gen/search", {"query": "roofers", "location": "Perth", "max_results": 2}, status=201))[
+        "results"
+    ]
+    body = {"result_ids": [found[0]["id"]], "tags": ["lead-gen", "roof"]}
+    made = (await api.ok("POST", "/lead-gen/import", body, status=201))["records"][0]
+    columns = [root("id"), root("tags", 2)]
+    (row,) = (await preview(api, await template(api, entity, *columns, filters=[where("tags", "in", ["roof"])])))["rows"]
+    assert row == [made["contact_id" if entity == "contact" else "customer_id"], "lead-gen, roof"]
+    await template(api, entity, *columns, filters=[where("tags", "not_contains", "roof")])
+    assert "tags" in (await api.get(f"/{path}", limit=1))[0]
+
+
 async def test_references_are_filtered_by_any_of_a_deals_placements_and_people() -> None:
     store = MADE.workspace.store
     pipeline, user = store.all("pipeline")[-1], store.all("user")[0]

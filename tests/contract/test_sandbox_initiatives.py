@@ -251,5 +251,5 @@ async def test_sequences_are_listed_by_status_with_their_counts_and_deleted_with
     assert await api.outbox("email") == []
     for kind in ("initiative_step", "enrolment"):
         assert api.workspace.store.all(kind, initiative_id=initiative["id"]) == []
-    for wrong in ({}, {"name": ""}, {"name": "x", "status": "paused"}, {"name": "x", "daily_send_cap": 0}):
+    for wrong in ({}, {"name": ""}, {"name": " "}, {"name": "x", "status": "paused"}, {"name": "x", "daily_send_cap": 0}):
         await api.error("POST", "/lead-gen/initiatives", wrong)

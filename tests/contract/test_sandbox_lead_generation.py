@@ -124,7 +124,7 @@ async def test_an_import_makes_a_contact_a_company_and_an_opportunity_each_and_n
             "leads",
         )
         assert result["phone"] in (contact["phone"], contact["landline"])
-        assert deal["placements"][0]["stage_id"] == stage["id"]
+        assert (deal["placements"][0]["stage_id"], deal["tags"]) == (stage["id"], [])
         assert [e["customer_id"] for e in await api.get(f"/contacts/{contact['id']}/employers")] == [company["id"]]
         note = (await api.get(f"/contacts/{contact['id']}/activities"))[0]
         assert (note["activity_type"], note["deal_id"], "Google Maps" in note["subject"]) == ("note", deal["id"], True)
@@ -187,6 +187,28 @@ async def test_a_saved_search_counts_its_runs_and_enriches_them() -> None:
     await api.error("GET", path, status=404)
     assert len(await api.get("/lead-gen/searches", saved_search_id=saved["id"])) == 2
     await api.error("POST", "/lead-gen/search", {**SEARCH, "saved_search_id": saved["id"]})
+
+
+async def test_a_run_and_its_import_take_what_the_saved_search_says_unless_they_say_otherwise() -> None:
+    api = make()
+    pipeline = (await api.get("/pipelines"))[0]
+    body = {
+        "name": "Sparkies", "search_query": "electricians", "location": "Perth, WA", "max_results": 20, "radius_km": 9,
+        "default_stage_id": pipeline["stages"][0]["id"], "default_tags": ["sparky"],
+    }  # fmt: skip
+    saved = await api.ok("POST", "/lead-gen/saved-searches", body, status=201)
+    asked = {"query": "electricians", "location": "Perth, WA", "saved_search_id": saved["id"]}
+    run = await api.ok("POST", "/lead-gen/search", asked, status=201)
+    assert (run["max_results"], run["radius_km"], run["credits_charged"]) == (20, 9, 50)
+    assert (await search(api, saved_search_id=saved["id"], max_results=5, radius_km=40))["max_results"] == 5
+    first, second = run["results"][:2]
+    made = (await api.ok("POST", "/lead-gen/import", {"result_ids": [first["id"]]}, status=201))["records"][0]
+    assert [t["name"] for t in (await api.get(f"/companies/{made['customer_id']}"))["tags"]] == ["sparky"]
+    deal = await api.get(f"/opportunities/{made['deal_id']}")
+    assert [(p["pipeline_id"], p["stage_id"]) for p in deal["placements"]] == [(pipeline["id"], body["default_stage_id"])]
+    said = {"result_ids": [second["id"]], "tags": ["mine"]}
+    other = (await api.ok("POST", "/lead-gen/import", said, status=201))["records"][0]
+    assert [t["name"] for t in (await api.get(f"/contacts/{other['contact_id']}"))["tags"]] == ["mine"]
 
 
 async def test_the_defaults_of_a_saved_search_must_fit_together() -> None:

@@ -41,25 +41,25 @@ async def attribution(api: Api, deal_id: str) -> tuple[Any, Any]:
     return shown["primary_referrer_contact_id"], shown["primary_referrer_category"]
 
 
-async def test_the_opportunity_shows_its_first_referral_through_every_change() -> None:
+async def test_the_opportunity_shows_its_most_recent_referral_through_every_change() -> None:
     api = make()
     bob, ann = (await contact(api, "Bob"))["id"], (await contact(api, "Ann"))["id"]
     one, two = await deal(api), await deal(api)
     first = await referral(api, bob, referred_deal_id=one, category="Builder")
     second = await referral(api, ann, referred_deal_id=one)
     assert (first["status"], first["source"], first["converted_at"]) == ("pending", "manual", None)
-    assert await attribution(api, one) == (bob, "Builder")
-    expanded = await api.get(f"/opportunities/{one}", expand="referrer")
-    assert expanded["referrer"]["first_name"] == "Bob"
-    await api.ok("PATCH", f"/referrals/{first['id']}", {"category": "Neighbour"})
-    assert await attribution(api, one) == (bob, "Neighbour")
-    await api.ok("PATCH", f"/referrals/{first['id']}", {"referred_deal_id": two})
     assert await attribution(api, one) == (ann, None)
-    assert await attribution(api, two) == (bob, "Neighbour")
-    await api.ok("DELETE", f"/referrals/{second['id']}", status=204)
+    expanded = await api.get(f"/opportunities/{one}", expand="referrer")
+    assert expanded["referrer"]["first_name"] == "Ann"
+    await api.ok("PATCH", f"/referrals/{second['id']}", {"category": "Neighbour"})
+    assert await attribution(api, one) == (ann, "Neighbour")
+    await api.ok("PATCH", f"/referrals/{second['id']}", {"referred_deal_id": two})
+    assert await attribution(api, one) == (bob, "Builder")
+    assert await attribution(api, two) == (ann, "Neighbour")
+    await api.ok("DELETE", f"/referrals/{first['id']}", status=204)
     assert await attribution(api, one) == (None, None)
-    await api.get(f"/contacts/{ann}")
-    await api.error("GET", f"/referrals/{second['id']}", status=404)
+    await api.get(f"/contacts/{bob}")
+    await api.error("GET", f"/referrals/{first['id']}", status=404)
 
 
 async def automation(api: Api, trigger: str, action: dict[str, Any]) -> str:

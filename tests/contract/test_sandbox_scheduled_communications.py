@@ -15,10 +15,18 @@ PATH = "/scheduled-communications"
 
 
 async def queued(api: Api, channel: str = "email", when: str = "2026-06-16T01:00:00Z", **fields: Any) -> dict[str, Any]:
-    payload = fields.pop("payload", {"email": EMAIL, "sms": SMS, "voice_call": CALL}[channel])
+    payload = fields.pop("payload", None) or (
+        await text(api) if channel == "sms" else {"email": EMAIL, "voice_call": CALL}[channel]
+    )
     body = {"channel": channel, "scheduled_for": when, "payload": payload, **fields}
     row: dict[str, Any] = await api.ok("POST", PATH, body, status=201)
     return row
+
+
+async def text(api: Api) -> dict[str, Any]:
+    """A text from one of the workspace's own numbers."""
+    own = [n for n in await api.get("/phone/numbers") if n["capabilities"]["sms"]]
+    return {**SMS, "phone_number_id": own[0]["id"]}
 
 
 async def at(api: Api, now: str) -> None:
@@ -39,10 +47,15 @@ async def test_a_communication_waits_and_goes_out_when_its_minute_comes(channel:
     assert await api.get(f"{PATH}/{row['id']}") == row
     await at(api, "2026-06-16T01:00:01Z")
     done = await api.get(f"{PATH}/{row['id']}")
-    (message,) = await outbox(api)
+    if channel == "sms":
+        (conversation,) = [c for c in await api.get("/sms/conversations") if c["phone_number"] == SMS["to_number"]]
+        (message,) = await api.get(f"/sms/conversations/{conversation['id']}/messages")
+        assert (message["body"], message["direction"]) == ("Hi", "outbound")
+    else:
+        (message,) = await outbox(api)
+        assert message["to"] in (EMAIL["to_email"], SMS["to_number"])
     assert (done["status"], done["attempt_count"], done["dispatched_external_id"]) == ("dispatched", 1, message["id"])
     assert done["dispatched_at"].startswith("2026-06-16T01:00:00")
-    assert message["to"] in (EMAIL["to_email"], SMS["to_number"])
 
 
 async def test_the_channel_needs_its_own_scope_too() -> None:
@@ -61,6 +74,7 @@ async def test_the_channel_needs_its_own_scope_too() -> None:
         {"scheduled_for": "2026-06-15T01:58:00Z"},
         {"payload": SMS},
         {"payload": {**EMAIL, "to_email": "nobody"}},
+        {"payload": {**EMAIL, "mode": "personal"}},
         {"channel": "pigeon"},
         {"timezone": "AEST"},
         {"contact_id": NOBODY},
@@ -177,6 +191,22 @@ async def test_what_went_out_stands_on_the_timeline_of_its_contact() -> None:
     await at(api, "2026-06-16T01:00:01Z")
     found = await api.get(f"/contacts/{contact['id']}/activities")
     assert {(a["activity_type"], a["subject"]) for a in found} == {("note", "Email sent: Quote"), ("call", "AI call placed")}
+    (log,) = await api.get("/email/logs", email_type="scheduled")
+    assert (log["recipient_email"], log["contact_id"]) == (EMAIL["to_email"], contact["id"])
+
+
+async def test_a_personal_email_goes_from_the_senders_gmail_and_a_text_from_an_own_number_or_not_at_all() -> None:
+    api = make()
+    people = (await api.get("/email/capabilities"))["personal_gmail"]
+    on, off = (next(p for p in people if p["gmail_connected"] is connected) for connected in (True, False))
+    personal = {**EMAIL, "mode": "personal"}
+    await queued(api, payload={**personal, "sender_user_id": on["user_id"]})
+    rows = [await queued(api, payload={**personal, "sender_user_id": off["user_id"]}), await queued(api, "sms", payload=SMS)]
+    await at(api, "2026-06-16T01:00:01Z")
+    assert [m["from"] for m in await outbox(api)] == [on["gmail_email"]]
+    failed = [await api.get(f"{PATH}/{row['id']}") for row in rows]
+    assert [(r["status"], r["attempt_count"]) for r in failed] == [("pending", 1)] * 2
+    assert ["Gmail" in failed[0]["last_error"], SMS["phone_number_id"] in failed[1]["last_error"]] == [True, True]
 
 
 async def test_a_call_cadence_makes_every_attempt_at_its_delay() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.contract.test_sandbox_support import NOBODY, make
 
 
@@ -27,8 +29,29 @@ async def test_a_voice_is_saved_once_with_its_name_looked_up_and_one_is_the_defa
     assert (await api.error("POST", "/voices", body, status=409))["code"] == "CONFLICT"
     changed = await api.ok("PATCH", f"/voices/{voice['id']}", {"name": "Tilly", "settings": {"stability": 0.9}})
     assert (changed["name"], changed["settings"]) == ("Tilly", {"stability": 0.9})
-    for wrong in ({"provider_voice_id": " "}, {}, {"provider_voice_id": "v", "settings": {"style": 2}}):
+    for wrong in (
+        {"provider_voice_id": " "},
+        {"provider_voice_id": "v", "name": " "},
+        {},
+        {"provider_voice_id": "v", "settings": {"style": 2}},
+    ):
         await api.error("POST", "/voices", wrong)
+
+
+async def test_speech_is_said_by_the_named_voice_or_by_the_workspaces_default() -> None:
+    api = make()
+    charlie = next(v for v in await api.get("/voices") if v["name"] == "Charlie")
+
+    async def said_by(**body: Any) -> tuple[str, str]:
+        voice = (await api.ok("POST", "/ai/generate-speech", {"text": "Good morning.", **body}))["voice"]
+        return voice["name"], voice["source"]
+
+    assert await said_by() == ("Noah", "workspace")
+    for named in ("charlie", charlie["id"], charlie["provider_voice_id"]):
+        assert await said_by(voice=named) == ("Charlie", "platform")
+    await api.ok("POST", "/voices", {"provider_voice_id": "v1", "name": "Charlie"}, status=201)
+    assert await said_by(voice="Charlie") == ("Charlie", "workspace")
+    assert await said_by(voice="Rachel") == ("Rachel", "preset")
 
 
 async def test_a_mapping_decides_which_provider_voice_an_agent_speaks_with() -> None:

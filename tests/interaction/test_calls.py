@@ -300,6 +300,8 @@ async def test_evies_stream_is_told_as_it_comes_and_given_whole() -> None:
         assert [e["event"] for e in result.data["data"]["tool_events"]] == ["tool_call", "tool_result"]
         assert result.data["data"]["thread_id"] == ID
         assert any("You have" in m for m in listener.heard)
+        assert "calls list_opportunities" in listener.heard
+        assert "twelve open deals." in result.text
         sent = upstream.requests[0]
         assert (sent.path, sent.headers["authorization"]) == ("/functions/v1/agent-chat", "Bearer tp_oauth_x")
         upstream.answers.append(
@@ -317,7 +319,9 @@ async def test_tools_whose_token_is_missing_are_hidden_and_say_what_is_missing()
         visible = (await app.session()).registry.visible
         assert "create_evie_token" in visible
         assert "chat_with_evie" not in visible
-        assert "oauth token" in (await call(app, "chat_with_evie", {"message": "Hi"})).text
+        refused = await call(app, "chat_with_evie", {"message": "Hi"})
+        assert "Evie token" in refused.text
+        assert "Call create_evie_token first. The operator can set TRUSTPAGER_OAUTH_TOKEN." in refused.text
 
 
 async def test_an_upload_is_a_form_with_its_file_apart_and_without_the_key() -> None:

@@ -130,9 +130,17 @@ async def test_a_users_credential_brings_its_own_tokens_and_none_falls_back_on_t
     async with Toolkit(sandbox=True) as toolkit:
         full = "tp_live_sandbox_full"
         company = {"company_id": (await toolkit.call("get_company_settings")).data["data"]["id"]}
-        own = await toolkit.call("create_evie_token", company, api_key=Credential(full, portal_token="sandbox-portal-session"))
-        assert not own.is_error, own.text
-        assert not (await toolkit.call("create_evie_token", company)).is_error
+        other = (await toolkit.call("list_company_users")).data["data"][1]["user_id"]
+        session = Credential(full, portal_token=f"sandbox-portal-session:{other}")
+        own = await toolkit.call("create_evie_token", company, api_key=session)
+        token = own.data["data"]["access_token"]
+        assert token in own.text, "who brings tokens has to send the new one, too"
+        assert (await toolkit.call("chat_with_evie", {"message": "Hi"}, api_key=session)).code == "SWITCHED_OFF"
+        met = await toolkit.call("chat_with_evie", {"message": "Hi"}, api_key=Credential(full, oauth_token=token))
+        assert not met.is_error, met.text
+        kept = await toolkit.call("create_evie_token", company)
+        assert kept.data["data"]["access_token"] not in kept.text
+        assert not (await toolkit.call("chat_with_evie", {"message": "Hello"})).is_error
         assert (await toolkit.call("create_evie_token", company, api_key=full)).code == "SWITCHED_OFF"
         assert (await toolkit.call("list_contacts", api_key="")).code == "NO_API_KEY"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import Any
 
 import pytest
@@ -67,3 +68,43 @@ async def test_a_call_that_the_api_holds_for_approval_is_told_as_queued_and_not_
         text = await agent.text("call_write", tool="create_task", args={"title": "Held"})
         assert text.startswith("Queued, not done")
         assert "Held" not in await agent.text("call_read", tool="list_tasks", args={"search": "Held"})
+
+
+@pytest.mark.only("stdio", because="the server's own credential is tried, and the token of a grant stays with one process")
+async def test_evie_is_met_with_a_grant_and_acts_within_the_scopes_of_its_token(serve: Any) -> None:
+    async with serve("--sandbox", TRUSTPAGER_OAUTH_TOKEN="tp_oauth_wrong") as agent:
+        heard: list[str] = []
+
+        async def hear(_done: float, _total: float | None, message: str | None) -> None:
+            heard.append(message or "")
+
+        async def say(message: str) -> str:
+            arguments = {"tool": "chat_with_evie", "args": {"message": message}}
+            result = await agent.client.call_tool("call_irreversible", arguments, progress_callback=hear)
+            assert not result.is_error, result.content[0].text
+            return str(result.content[0].text)
+
+        async def grant() -> str:
+            arguments = {"tool": "create_evie_token", "args": {"company_id": company}, "again": True}
+            return await agent.text("call_write", **arguments)
+
+        company = re.findall("id: (.+)", await agent.text("call_read", tool="get_company_settings"))[0]
+        wrong = await agent.failure("call_irreversible", tool="chat_with_evie", args={"message": "Hi"})
+        assert "Evie's token is wrong or a newer one has ended it: create_evie_token gets a new one" in wrong
+        assert "tp_oauth_" not in (await grant()).replace("(tp_oauth_...)", "")
+
+        answer = await say("list our products")
+        assert heard[0] == "calls list_products"
+        assert heard[1].startswith("I found 5: ")
+        assert heard[1] in answer
+        assert "Created: Ring Ann" in await say('Create a task "Ring Ann" due tomorrow')
+        assert "Ring Ann" in await agent.text("call_read", tool="list_tasks", args={"search": "Ring Ann"})
+
+        users = await agent.text("call_read", tool="list_company_users", fields=["user_id", "role"])
+        (owner,) = re.findall("(.+),client_admin", users)
+        role = {"user_id": owner, "role": "client_viewer"}
+        await agent.text("call_write", tool="update_workspace_user_role", args=role)
+        await grant()
+        refused = await say('Create a task "Ring Bob" due tomorrow')
+        assert "it takes create_task, which needs tasks:write" in refused
+        assert "Ring Bob" not in await agent.text("call_read", tool="list_tasks", args={"limit": 5})

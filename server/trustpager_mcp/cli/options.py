@@ -40,7 +40,7 @@ def connection_options(command: Any) -> Any:
         option("--api-key", help="Key of the workspace. Better set as a variable than typed."),
         option("--api-key-from", help="Where the key rests: file:/path/to/key or keyring:name (`install` writes this)."),
         option("--portal-token", help="Portal session token, for create_evie_token. Better set as a variable."),
-        option("--oauth-token", help="Evie's token (tp_oauth_...), for the tools that talk to Evie. Better set as a variable."),
+        option("--oauth-token", help="Evie's token. Default: what create_evie_token gets. Better set as a variable."),
         option("--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Whole base of the API."),
         option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),

@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 from .errors import invalid
 
 
-def fire_times(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def fire_times(expression: str, zone: ZoneInfo, after: datetime, field: str = "cron_expression") -> Iterator[datetime]:
     """The moments after `after`, in UTC.
 
     Wall-clock time counts: where summer time skips a daily hour it comes right after the gap, and where the hour
-    repeats it comes once (as Debian's cron does). Raises VALIDATION_ERROR for an expression that means nothing.
+    repeats it comes once (as Debian's cron does). Raises VALIDATION_ERROR, for the named field, when it means nothing.
     """
     from cronsim import CronSim, CronSimError
 
     if len(expression.split()) != 5:
-        raise invalid("cron_expression needs five fields: minute hour day-of-month month day-of-week", field="cron_expression")
+        raise invalid(f"{field} needs five fields: minute hour day-of-month month day-of-week", field=field)
     try:
         times = CronSim(expression.strip(), after.astimezone(zone))
     except CronSimError as error:
-        raise invalid(f"cron_expression is not valid: {error}", field="cron_expression") from None
+        raise invalid(f"{field} is not valid: {error}", field=field) from None
     return (moment.astimezone(UTC) for moment in times)
 
 

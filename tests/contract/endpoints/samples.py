@@ -275,6 +275,7 @@ NEVER_LIVE: dict[str, str] = {
 # Columns that the records of one kind have, and by which field those are known.
 OF_ONE_KIND: dict[str, dict[str, dict[str, Any]]] = {
     "agent": {"name": {"type": "text"}, **{c: {"type": "voice"} for c in ("agent_name", "agent_id", "language", "voice_id")}},
+    "email_message": {"has_attachment": {"direction": "outbound"}},
 }  # fmt: skip
 # Columns that only one tool answers, and always.
 ANSWERED_BY: dict[str, dict[str, str]] = {"knowledge_entry": {"similarity": "search_knowledge"}}

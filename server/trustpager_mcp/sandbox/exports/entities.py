@@ -74,6 +74,7 @@ _CONTACT_FIELDS = ("id", "name", "first_name", "last_name", "email", "phone", "l
 _COMPANY_FIELDS = ("id", "name", "email", "phone", "landline", "industry", "website")
 _DEAL_FIELDS = ("id", "name", "status", "value", "currency", "lead_source", "created_at")
 _USER_FIELDS = ("id", "name", "email")
+_ADDRESS = ("address_line1", "city", "state", "postal_code", "country", "timezone")
 _TIMES = {"created_at": "datetime", "updated_at": "datetime"}
 
 ENTITIES = {
@@ -81,9 +82,10 @@ ENTITIES = {
         "opportunity", "opportunity", "deal",
         {
             "id": "text", "name": "text", "status": "reference", "value": "number", "currency": "text", "lead_source": "text",
-            "notes": "text", "tags": "tags", "contact_id": "reference", "customer_id": "reference", "pipeline_id": "reference",
+            "opportunity_type": "text", "notes": "text", "tags": "tags", "contact_id": "reference",
+            "customer_id": "reference", "pipeline_id": "reference",
             "stage_id": "reference", "assigned_to": "reference", "won_at": "datetime", "lost_at": "datetime",
-            "last_activity_at": "datetime", **_TIMES,
+            "actual_close_date": "date", "last_activity_at": "datetime", "primary_referrer_category": "text", **_TIMES,
         },
         {
             "primary_contact": Relation("Primary contact", _CONTACT_FIELDS, lambda s, d: _deal_contacts(s, d)[:1]),
@@ -102,9 +104,10 @@ ENTITIES = {
         "contact", "contact", "contact",
         {
             **dict.fromkeys(
-                ("id", "display_name", "first_name", "last_name", "email", "phone", "landline", "job_title", "source", "notes",
-                 "address_line1", "city", "state", "postal_code", "country"), "text",
+                ("id", "display_name", "first_name", "last_name", "email", "phone", "landline", "job_title", "contact_type",
+                 "source", "notes", *_ADDRESS), "text",
             ),
+            "tags": "tags",
             "date_of_birth": "date", "email_unsubscribed": "boolean", "sms_unsubscribed": "boolean", **_TIMES,
         },
         {
@@ -114,7 +117,9 @@ ENTITIES = {
     ),
     "account": Entity(
         "account", "company", "account",
-        {**dict.fromkeys(("id", "name", "email", "phone", "landline", "industry", "website", "notes"), "text"),
+        {**dict.fromkeys(
+            ("id", "name", "email", "phone", "landline", "industry", "account_type", "tax_number", "website", "notes", *_ADDRESS),
+            "text"), "tags": "tags",
          "is_customer": "boolean", "is_supplier": "boolean", **_TIMES},
         {
             "contacts": Relation("Contacts", _CONTACT_FIELDS,

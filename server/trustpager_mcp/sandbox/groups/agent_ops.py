@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from .. import agent_alerts
 from ..checks import is_uuid, moment
+from ..cron import fire_times
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid, not_found
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from ..world import Job, World
 
 _MANAGED = "managed_agents"
 _TEST_TAKES = timedelta(seconds=30)
+_OWN = ("id", "created_at", "updated_at")
 _ENDED = ("completed", "failed", "skipped")
 
 
@@ -22,15 +26,27 @@ def _filtered(call: Call, kind: str, *names: str) -> Answer:
     return page(call, call.store.numbered(kind, **{n: call.query[n] for n in names if n in call.query}))
 
 
+def _checked(call: Call) -> Record:
+    """The body, its names not blank and its schedule a cron expression. Raises VALIDATION_ERROR."""
+    if call.body.get("schedule"):
+        fire_times(call.body["schedule"], ZoneInfo("UTC"), call.clock.now(), "schedule")
+    return named(call.body, "name", "display_name")
+
+
 def _register(call: Call) -> Answer:
-    if call.store.all("registered_agent", name=call.body["name"]):
-        raise ApiError(409, "CONFLICT", f"an agent named {call.body['name']} is registered already")
+    body = _checked(call)
+    if call.store.all("registered_agent", name=body["name"]):
+        raise ApiError(409, "CONFLICT", f"an agent named {body['name']} is registered already")
     unset: Record = dict.fromkeys(("description", "agent_type", "schedule", "timezone", "last_run_at", "last_run_status"))
     counts = {"total_runs": 0, "failed_runs": 0, "consecutive_failures": 0, "runtime": "external", "definition_id": None}
     defaults = {**unset, **counts, "status": "active", "capabilities": [], "configuration": {}}
-    record = call.fresh({**defaults, **call.body})
+    record = call.fresh({**defaults, **body})
     call.store.add("registered_agent", [record])
     return Answer(record, status=201)
+
+
+def _update(call: Call) -> Answer:
+    return Answer(change(call, "registered_agent", call.must("registered_agent", what="agent"), _checked(call)))
 
 
 def _delete(call: Call) -> Answer:
@@ -61,7 +77,8 @@ def _define(call: Call) -> Answer:
     if definition is None:
         raise invalid(f"{agent['name']} has no managed definition")
     version = definition["version"] + 1
-    changed = change(call, "agent_definition", definition, {**call.body["agent"], "version": version})
+    payload = {k: v for k, v in call.body["agent"].items() if k not in _OWN}
+    changed = change(call, "agent_definition", definition, {**payload, "version": version})
     return Answer({"agent_id": agent["id"], "definition_id": definition["id"], "version": version, "definition": changed})
 
 
@@ -90,7 +107,7 @@ def _update_run(call: Call) -> Answer:
 
 
 def _advance(world: World, run: Record, changes: Record) -> Record:
-    """The run changed; when that ends it, the agent's figures and the alert rules follow."""
+    """The run changed; when it is completed or fails, the agent's figures and the alert rules follow."""
     now = world.clock.iso()
     changed = {**run, **changes, "updated_at": now}
     ends = changed["status"] in _ENDED and run["status"] not in _ENDED
@@ -98,7 +115,7 @@ def _advance(world: World, run: Record, changes: Record) -> Record:
         changed["completed_at"] = now
         changed.pop("_ends_at", None)
     world.store.save("agent_run", changed)
-    if ends:
+    if ends and changed["status"] != "skipped":
         _count(world, changed)
         agent_alerts.judge_run(world, changed)
     return changed
@@ -107,9 +124,7 @@ def _advance(world: World, run: Record, changes: Record) -> Record:
 def _count(world: World, run: Record) -> None:
     for agent in world.store.all("registered_agent", name=run["agent_name"]):
         failed = run["status"] == "failed"
-        streak = (
-            agent["consecutive_failures"] + 1 if failed else 0 if run["status"] == "completed" else agent["consecutive_failures"]
-        )
+        streak = agent["consecutive_failures"] + 1 if failed else 0
         world.store.save("registered_agent", {
             **agent, "last_run_at": run["completed_at"], "last_run_status": run["status"], "consecutive_failures": streak,
             "total_runs": agent["total_runs"] + 1, "failed_runs": agent["failed_runs"] + failed,
@@ -137,8 +152,8 @@ def _is_pending(signal: Record, call: Call) -> bool:
 def _signals(call: Call) -> Answer:
     q = call.query
     rows = call.store.numbered("agent_signal", **{n: q[n] for n in ("for_agent", "created_by", "signal") if n in q})
-    if "pending" in q:
-        rows = [(n, s) for n, s in rows if _is_pending(s, call) == q["pending"]]
+    if q.get("pending"):
+        rows = [(n, s) for n, s in rows if _is_pending(s, call)]
     return page(call, rows)
 
 
@@ -160,8 +175,8 @@ def _create_rule(call: Call) -> Answer:
 def _alerts(call: Call) -> Answer:
     q = call.query
     rows = call.store.numbered("agent_alert", **{n: q[n] for n in ("agent_name",) if n in q})
-    if "unacknowledged" in q:
-        rows = [(n, a) for n, a in rows if (a["acknowledged_at"] is None) == q["unacknowledged"]]
+    if q.get("unacknowledged"):
+        rows = [(n, a) for n, a in rows if a["acknowledged_at"] is None]
     return page(call, rows)
 
 
@@ -259,7 +274,7 @@ HANDLERS: dict[str, Handler] = {
     "list_registered_agents": lambda c: _filtered(c, "registered_agent", "agent_type", "status"),
     "register_agent": _register,
     "get_registered_agent": lambda c: Answer(c.must("registered_agent", what="agent")),
-    "update_registered_agent": lambda c: Answer(change(c, "registered_agent", c.must("registered_agent", what="agent"), c.body)),
+    "update_registered_agent": _update,
     "delete_registered_agent": _delete,
     "test_registered_agent": _test_run,
     "update_managed_agent_definition": _define,

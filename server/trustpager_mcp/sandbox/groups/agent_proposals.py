@@ -9,6 +9,7 @@ from ..auth import authorize
 from ..checks import moment
 from ..engine import Answer, Call, Handler, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record
 from ..world import Job, World
@@ -25,7 +26,7 @@ def _list(call: Call) -> Answer:
 
 
 def _create(call: Call) -> Answer:
-    body = call.body
+    body = named(call.body, "agent_name", "title")
     expires = moment(body.get("expires_at")) or call.clock.now() + _KEPT
     if expires <= call.clock.now():
         raise invalid("expires_at lies in the past", field="expires_at")
@@ -49,6 +50,8 @@ def _chosen(proposal: Record, index: int | None) -> Record:
     action: Record = proposal["proposed_action"]
     if index is None:
         return action
+    if not proposal["options"]:
+        raise invalid("selected_option: the proposal has no options to choose from", field="selected_option")
     if index >= len(proposal["options"]):
         raise invalid(f"selected_option must be below {len(proposal['options'])}", field="selected_option")
     option: Record = proposal["options"][index]["action"]

@@ -82,16 +82,14 @@ def _upscale(call: Call) -> Answer:
     return _picture(call, content, output_format, width=width, height=height, upscale_factor=factor, source_image_url=url)
 
 
-def _voice(call: Call, wanted: str) -> Record:
-    """Workspace voices by name, then platform voices, then presets, else a provider's own voice id."""
-    voices = [v for v in call.store.all("voice") if str(v.get("name", "")).lower() == wanted.lower()]
-    voices.sort(key=lambda v: bool(v.get("is_platform")))
-    if voices:
-        return {
-            "name": voices[0]["name"],
-            "source": "platform" if voices[0].get("is_platform") else "workspace",
-            "id": voices[0]["id"],
-        }
+def _voice(call: Call, named: str | None) -> Record:
+    """Workspace voices by name (the default one where none is named), then platform voices, presets, a provider's own id."""
+    wanted = named or "jessica"
+    voices = call.store.all("voice")
+    known = [v for v in voices if wanted.lower() in (v["name"].lower(), v["id"], v["provider_voice_id"].lower())]
+    known.sort(key=lambda v: v["source"] == "platform")
+    if found := [*([] if named else (v for v in voices if v["is_default"])), *known]:
+        return {k: found[0][k] for k in ("name", "source", "id")}
     return {"name": wanted, "source": "preset" if wanted.lower() in _PRESETS else "provider_voice_id", "id": None}
 
 
@@ -109,7 +107,7 @@ def _speech(call: Call) -> Answer:
     timing = {"transcript": speech.timed(text, mode), "transcript_mode": mode} if mode != "none" else {}
     return answered(
         audio_url=file["url"], file_id=file["id"], name=name, duration_seconds=round(speech.seconds(text), 2),
-        characters=len(text), file_size=len(content), voice=_voice(call, body.get("voice", "jessica")),
+        characters=len(text), file_size=len(content), voice=_voice(call, body.get("voice")),
         output_format=output_format, **timing,
         credits_charged=cost,
     )  # fmt: skip

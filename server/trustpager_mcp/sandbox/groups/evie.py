@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
 from typing import Any
 
@@ -23,6 +24,8 @@ _STANDARD, _ADVANCED = "TrustPager AI Standard", "TrustPager AI Advanced"
 # What Evie may do at most, whoever she works for: people's access and money stay with people.
 _NEVER = frozenset({"users:write", "users:delete", "approvals:reassign"})
 _ADMIN_ONLY = frozenset({"company:write", "webhooks:write", "integrations:write", "billing:read"})
+_ENTITIES = {"opportunities": "opportunity", "contacts": "contact", "companies": "company"}
+_RECORD_PAGE = re.compile(rf"/crm/({'|'.join(_ENTITIES)})/([0-9a-f-]{{36}})(?:[/?#]|$)")
 _next_step: Planner = by_rules
 
 
@@ -109,6 +112,8 @@ def _chat(call: Call) -> Answer:
     model = _ADVANCED if thinks else _STANDARD
     events: list[tuple[str, Any]] = [("thread", {"thread_id": thread["id"], "model": model})]
     answer, used = _work(call, text, events)
+    if body.get("attachments"):
+        answer += " I cannot look at pictures in this practice workspace."
     events += [("text", {"delta": piece}) for piece in _pieces(answer)]
     now = call.clock.iso()
     messages = [
@@ -129,7 +134,7 @@ def _work(call: Call, text: str, events: list[tuple[str, Any]]) -> tuple[str, li
     """Let the planner call tools until it has an answer; the answer and the tools used."""
     every = {t.name: t for t in call.world.tools}
     allowed = {t.name: t for t in _allowed(call) if not t.approves}
-    context = call.body.get("context") or {}
+    context = _located(call.body.get("context") or {})
     turn = Turn(text, call.clock.now(), allowed, every, context)
     for number in range(_MOST_STEPS):
         step = _next_step(turn)
@@ -141,6 +146,14 @@ def _work(call: Call, text: str, events: list[tuple[str, Any]]) -> tuple[str, li
         events.append(("tool_result", {"id": f"call_{number + 1}", "name": step.tool, "ok": outcome.error is None, **result}))
         turn = Turn(text, turn.now, allowed, every, context, (*turn.outcomes, outcome))
     return "That took more steps than I may take.", [o.call.tool for o in turn.outcomes]
+
+
+def _located(context: Record) -> Record:
+    """The context; where it names no record, the one that the address of the page names."""
+    on_page = _RECORD_PAGE.match(str(context.get("current_route") or ""))
+    if context.get("entity_id") or on_page is None:
+        return context
+    return {**context, "entity_type": _ENTITIES[on_page[1]], "entity_id": on_page[2]}
 
 
 def _call(call: Call, step: ToolCall) -> Outcome:

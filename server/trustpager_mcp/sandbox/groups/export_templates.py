@@ -9,6 +9,7 @@ from ..errors import ApiError, invalid
 from ..exports.entities import ENTITIES
 from ..exports.files import table_file
 from ..exports.plan import as_json, catalogue, check, chosen, rows
+from ..ordered import named
 from ..people import owner
 from ..seed import Seeder
 from ..store import Record
@@ -128,7 +129,7 @@ def _views(call: Call) -> Answer:
 
 
 def _create_view(call: Call) -> Answer:
-    template, body = call.must("export_template"), call.body
+    template, body = call.must("export_template"), named(call.body, "name")
     check(ENTITIES[template["root_entity"]], template["columns"], body.get("filters"), body.get("sort"))
     defaults = {"template_id": template["id"], "filters": None, "sort": None, "created_by": owner(call.store)["id"]}
     view = call.fresh({**defaults, **body})
@@ -144,7 +145,7 @@ def _path_view(call: Call) -> tuple[Record, Record]:
 def _update_view(call: Call) -> Answer:
     template, view = _path_view(call)
     check(ENTITIES[template["root_entity"]], template["columns"], call.body.get("filters"), call.body.get("sort"))
-    return Answer(change(call, "export_view", view, call.body))
+    return Answer(change(call, "export_view", view, named(call.body, "name")))
 
 
 def _delete_view(call: Call) -> Answer:

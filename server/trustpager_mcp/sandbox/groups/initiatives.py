@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..outreach import CADENCE, dispatch, next_action_at, next_tick, opted_out, ready_at, steps_of
 from ..people import owner
 from ..seed import Seeder
@@ -50,7 +51,7 @@ def _list(call: Call) -> Answer:
 
 def _create(call: Call) -> Answer:
     defaults = {"description": None, "daily_send_cap": None, "status": "draft"}
-    record = call.fresh({**defaults, **call.body, "activated_at": None})
+    record = call.fresh({**defaults, **named(call.body, "name"), "activated_at": None})
     if record["status"] == "active":
         record["activated_at"] = record["created_at"]
     call.store.add("initiative", [record])
@@ -58,7 +59,7 @@ def _create(call: Call) -> Answer:
 
 
 def _update(call: Call) -> Answer:
-    initiative, changes = call.must("initiative"), dict(call.body)
+    initiative, changes = call.must("initiative"), dict(named(call.body, "name"))
     if changes.get("status") == "active" != initiative["status"]:
         changes["activated_at"] = call.clock.iso()
     return Answer(_whole(call.store, change(call, "initiative", initiative, changes)))

@@ -37,11 +37,12 @@ def _start(call: Call) -> Answer:
         if not re.search(r"\w", body[name]):
             raise invalid(f"{name} must not be empty", field=name)
     scrape = bool(body.get("scrape_contacts")) or bool(saved and saved["enrich_emails"])
-    most = body.get("max_results", 100)
+    most = body.get("max_results") or (saved["max_results"] if saved else 100)
     cost = price(most)
     call.world.charge(cost, "lead_gen_search")
     search = call.fresh({
-        "query": body["query"], "location": body["location"], "max_results": most, "radius_km": body.get("radius_km"),
+        "query": body["query"], "location": body["location"], "max_results": most,
+        "radius_km": body.get("radius_km", saved["radius_km"] if saved else None),
         "saved_search_id": saved["id"] if saved else None, "place_minimum_stars": body.get("place_minimum_stars"),
         "website_filter": "withWebsite" if scrape else body.get("website_filter", "allPlaces"),
         "skip_closed_places": body.get("skip_closed_places", True), "category_filter_words": body.get("category_filter_words"),
@@ -138,7 +139,8 @@ def _import(call: Call) -> Answer:
             skipped += 1
         else:
             try:
-                records.append(_import_one(call, result))
+                with call.store.attempt():
+                    records.append(_import_one(call, result))
             except ApiError as error:
                 records.append({"result_id": result_id, "error": error.message})
     count = sum("error" not in r for r in records)
@@ -149,8 +151,10 @@ def _import(call: Call) -> Answer:
 
 def _import_one(call: Call, result: Record) -> Record:
     body, name = call.body, result["business_name"]
+    defaults = _import_defaults(call.store, result)
     source = body.get("lead_source", "Lead Generation")
-    tags = normal_tags(body.get("tags") or [])
+    tags = normal_tags(body.get("tags", defaults.get("default_tags")) or [])
+    place = {k: body.get(k) or defaults.get(f"default_{k}") for k in ("pipeline_id", "stage_id")}
     number = result["phone"]
     numbers = {"landline" if is_evident_landline(number) else "phone": number} if number else {}
     home = {"address_line1": result["address"].split(",")[0], "city": result["city"], "state": result["state"]}
@@ -163,15 +167,22 @@ def _import_one(call: Call, result: Record) -> Record:
         call.store.save(kind, {**call.must(kind, record_id), "tags": tags})
     call.store.link("employer", contact["id"], company["id"])
     deal_id = None
-    if body.get("pipeline_id"):
-        place = {k: body[k] for k in ("pipeline_id", "stage_id")}
+    if place["pipeline_id"] and place["stage_id"]:
         links = {"contact_id": contact["id"], "customer_id": company["id"]}
-        deal_id = opportunities.create_one(call, {"name": name, **links, **place, "tags": tags, "lead_source": source})["id"]
+        deal_id = opportunities.create_one(call, {"name": name, **links, **place, "lead_source": source})["id"]
     note = f"Found on Google Maps: {result['address']}, rated {result['rating']} by {result['reviews_count']}."
     made = {"contact_id": contact["id"], "customer_id": company["id"], "deal_id": deal_id}
     log_activity(call.world, "note", "Imported from Google Maps", note, **made)
     call.store.save("lead_result", {**result, **made, "imported": True, "imported_at": call.clock.iso()})
     return {"result_id": result["id"], **made}
+
+
+def _import_defaults(store: Store, result: Record) -> Record:
+    """What the saved search behind a result says about imports; a stage alone tells its pipeline."""
+    search = store.get("lead_search", result["search_id"]) or {}
+    saved = store.get("saved_lead_search", search.get("saved_search_id") or "") or {}
+    stage = store.get("stage", saved.get("default_stage_id") or "") or {}
+    return {**saved, "default_pipeline_id": saved.get("default_pipeline_id") or stage.get("pipeline_id")}
 
 
 def _record_outcome(call: Call) -> Answer:

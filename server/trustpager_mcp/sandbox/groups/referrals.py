@@ -48,13 +48,13 @@ def _written(world: World, referral: Record, deal_before: str | None = None) -> 
 
 
 def _attribute(store: Store, deal_id: str) -> None:
-    """The opportunity's first referral is the one that it shows."""
+    """The opportunity shows its most recent referral."""
     deal = store.get("opportunity", deal_id)
     if deal is None:
         return
     referrals = store.all("referral", referred_deal_id=deal_id)
-    first = referrals[-1] if referrals else {}
-    shown = {"primary_referrer_contact_id": first.get("referrer_contact_id"), "primary_referrer_category": first.get("category")}
+    last = referrals[0] if referrals else {}
+    shown = {"primary_referrer_contact_id": last.get("referrer_contact_id"), "primary_referrer_category": last.get("category")}
     store.save("opportunity", {**deal, **shown})
 
 

@@ -8,6 +8,7 @@ from .. import seed_texts as texts
 from ..checks import moment
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, invalid
+from ..ordered import named
 from ..people import name_of, owner
 from ..seed import Seeder
 from ..store import Record, Store
@@ -32,7 +33,7 @@ _REVIEW: Record = {
 }  # fmt: skip
 _STATUSES = ("draft", "approved", "published", "rejected", "archived")
 _ALIKE = 0.35
-"""Trigram similarity from which a name is taken to be the one that is searched for."""
+"""Trigram similarity from which a word is taken to be the one that is searched for."""
 _UPLOADS, _PER = 3, timedelta(hours=24)
 _LARGEST = 100 * 1024
 
@@ -51,8 +52,7 @@ def _must_profile(call: Call) -> Record:
 
 def _save_profile(call: Call) -> Answer:
     profile = _profile(call.store)
-    if "display_name" in call.body and not call.body["display_name"].strip():
-        raise invalid("display_name must not be empty", field="display_name")
+    named(call.body, "display_name")
     if profile:
         return Answer(change(call, "reputation_profile", profile, call.body))
     if missing := [n for n in ("slug", "display_name") if n not in call.body]:
@@ -98,20 +98,20 @@ def _list(call: Call) -> Answer:
 def _sounds_like(review: Record, text: str) -> bool:
     wanted = text.lower().strip()
     said = f"{review['reviewer_name']}\n{review['testimonial_text']}".lower()
-    return wanted in said or best_similarity(wanted, review["reviewer_name"]) >= _ALIKE
+    return wanted in said or best_similarity(wanted, said) >= _ALIKE
 
 
 def _create(call: Call) -> Answer:
     profile = _profile(call.store)
     if profile is None or call.body["profile_id"] != profile["id"]:
         raise invalid(f"profile_id: there is no reputation profile {call.body['profile_id']}", field="profile_id")
-    review = call.fresh({**_REVIEW, **call.body, "status": "draft"})
+    review = call.fresh({**_REVIEW, **named(call.body, "reviewer_name", "testimonial_text"), "status": "draft"})
     call.store.add("review", [review])
     return Answer(review, status=201)
 
 
 def _update(call: Call) -> Answer:
-    review, changes = call.must("review"), dict(call.body)
+    review, changes = call.must("review"), dict(named(call.body, "reviewer_name", "testimonial_text"))
     if "vendor_response" in changes and changes["vendor_response"] != review["vendor_response"]:
         changes |= {"vendor_response_by": owner(call.store)["id"], "vendor_response_at": call.clock.iso()}
     updated = change(call, "review", review, changes)

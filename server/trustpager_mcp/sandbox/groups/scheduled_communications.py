@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from .. import seed_texts as texts
 from ..automation.messages import place_call, waiting_communication
@@ -12,9 +11,10 @@ from ..checks import moment
 from ..company import setting
 from ..engine import Answer, Call, Handler, change, page
 from ..errors import ApiError, forbidden, invalid
-from ..mail import notify
+from ..mail import gmail_of, notify
 from ..seed import Seeder
 from ..store import Record
+from ..texting import opted_out, text_out
 from ..world import Job, World
 from ..zones import must_be_iana
 
@@ -42,6 +42,8 @@ def _check_payload(channel: str, payload: Record) -> None:
     """Raise VALIDATION_ERROR when a payload lacks what its channel needs."""
     if missing := [name for name in _NEEDS[channel] if payload.get(name) in (None, "")]:
         raise invalid(f"payload of {channel} needs {', '.join(missing)}", fields={f"payload.{m}": "is required" for m in missing})
+    if payload.get("mode") == "personal" and not payload.get("sender_user_id"):
+        raise invalid("payload of mode personal needs sender_user_id", field="payload.sender_user_id")
     follow_ups = payload.get("follow_ups")
     if follow_ups and len(follow_ups["follow_up_delays"]) < follow_ups["max_attempts"] - 1:
         wanted = follow_ups["max_attempts"] - 1
@@ -156,20 +158,23 @@ def _unwanted(world: World, row: Record) -> str | None:
         return None
     field = "email" if row["channel"] == "email" else "phone"
     people = [*world.store.all("contact", **{field: row["payload"][address]}), _contact(world, row)]
-    return f"{row['payload'][address]} has unsubscribed" if any(p.get(flag) for p in people) else None
+    left = any(p.get(flag) for p in people) or (row["channel"] == "sms" and opted_out(world.store, row["payload"][address]))
+    return f"{row['payload'][address]} has unsubscribed" if left else None
 
 
 def _dispatch(world: World, row: Record) -> Record:
     payload = row["payload"]
     if row["channel"] == "email":
-        sender = _sender(world, payload)
+        links = {name: row[name] for name, _ in _LINKS}
         return notify(
             world, "scheduled", payload["to_email"], payload["subject"], payload["html_body"], cc=payload.get("cc"),
-            scheduled_communication_id=row["id"], **{"from": sender},
+            to_name=payload.get("to_name"), scheduled_communication_id=row["id"], **links, **{"from": _sender(world, payload)},
         )  # fmt: skip
     if row["channel"] == "sms":
-        details: dict[str, Any] = {"body": payload["message_body"], "phone_number_id": payload["phone_number_id"]}
-        return world.send("sms", payload["to_number"], scheduled_communication_id=row["id"], **details)
+        own = world.store.get("phone_number", payload["phone_number_id"])
+        if own is None or not own["capabilities"]["sms"]:
+            raise _Undeliverable(f"phone_number_id: the workspace has no number {payload['phone_number_id']} that can send texts")
+        return text_out(world, payload["to_number"], payload["message_body"], own)
     try:
         placed = place_call(
             world, payload["voice_agent_outbound_config_id"], payload["to_number"], payload.get("dynamic_variables") or {}
@@ -187,7 +192,12 @@ def _sender(world: World, payload: Record) -> str:
         user = world.store.get("user", user_id)
         if user is None:
             raise _Undeliverable(f"sender_user_id: there is no team member {user_id}")
-        return str(user["email"])
+        if payload.get("mode") != "personal":
+            return str(user["email"])
+        try:
+            return str(gmail_of(world.store, user_id)["email"])
+        except ApiError as error:
+            raise _Undeliverable(error.message) from None
     sender = payload.get("from_email") or setting(world.store, "company_email")
     if not sender:
         raise _Undeliverable("the company has no email address to send from")

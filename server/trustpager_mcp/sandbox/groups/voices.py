@@ -6,6 +6,7 @@ from typing import Any
 
 from ..engine import Answer, Call, Handler, change, everything
 from ..errors import ApiError, invalid, not_found
+from ..ordered import named
 from ..seed import Seeder
 from ..store import Record, Store
 
@@ -61,7 +62,7 @@ def _only_default(call: Call, voice: Record) -> None:
 
 
 def _save(call: Call) -> Answer:
-    body: dict[str, Any] = {k: v for k, v in call.body.items() if v is not None}
+    body: dict[str, Any] = {k: v for k, v in named(call.body, "name").items() if v is not None}
     provider_voice_id = body["provider_voice_id"].strip()
     if not provider_voice_id:
         raise invalid("provider_voice_id must not be empty", field="provider_voice_id")
@@ -82,7 +83,7 @@ def _save(call: Call) -> Answer:
 
 
 def _update(call: Call) -> Answer:
-    voice = change(call, "voice", _own(call), call.body)
+    voice = change(call, "voice", _own(call), named(call.body, "name"))
     if voice["is_default"]:
         _only_default(call, voice)
     return Answer(voice)
