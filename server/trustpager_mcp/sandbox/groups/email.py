@@ -216,7 +216,8 @@ def seed(s: Seeder) -> None:
     for user in users[:3]:
         gmail = user["name"].lower().replace(" ", ".") + "@gmail.example"
         aliases = [user["email"], f"quotes.{user['email']}"]
-        connections.append(s.record(300, user_id=user["id"], email=gmail, status="active", send_as_aliases=aliases))
+        fields = {"user_id": user["id"], "email": gmail, "status": "active", "send_as_aliases": aliases}
+        connections.append(s.record(300, **fields, calendar_synced=not connections))
     s.store.add("gmail_connection", connections)
     deals = s.rng.sample(s.store.all("opportunity", status="open"), 45)
     threads: list[Record] = []
