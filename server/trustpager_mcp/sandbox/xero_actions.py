@@ -118,7 +118,7 @@ def raise_invoice(world: World, contact_id: str, lines: list[Record], due: str |
 
 
 def _total(lines: list[Record]) -> float:
-    return round(sum(line["quantity"] * line["unit_amount"] for line in lines), 2)
+    return round(sum(float(line["quantity"] * line["unit_amount"]) for line in lines), 2)
 
 
 def _tell(world: World, trigger: str, invoice: Record) -> None:

@@ -161,9 +161,9 @@ def _tell_of_failures(world: World, automation: Record, results: list[Record]) -
         text = f"{automation['name']}: {result['action_type']} failed: {result['error']}"
         for address in emails:
             notify(world, "automation_error", address, "An automation action failed", text, source="automation_error")
-        own = sending_number(world.store)
-        for number in phones if own else []:
-            world.send("sms", number, body=text, from_number=own["phone_number"], source="automation_error")
+        if own := sending_number(world.store):
+            for number in phones:
+                world.send("sms", number, body=text, from_number=own["phone_number"], source="automation_error")
         world.store.add("automation_error_notice", [world.fresh({"signature": signature})])
 
 

@@ -212,7 +212,7 @@ _ANSWERS = (
 
 def seed(s: Seeder) -> None:
     users = list(reversed(s.store.all("user")))
-    connections = []
+    connections: list[Record] = []
     for user in users[:3]:
         gmail = user["name"].lower().replace(" ", ".") + "@gmail.example"
         aliases = [user["email"], f"quotes.{user['email']}"]
