@@ -116,6 +116,8 @@ async def test_failures_in_a_row_fire_one_alert_until_it_is_acknowledged() -> No
     (alert,) = await alerts(api)
     sent = (await api.ok("GET", "/__sandbox/outbox"))["outbox"]
     assert [m["channel"] for m in sent] == ["slack", "email"]
+    (log,) = await api.get("/email/logs", email_type="agent_alert")
+    assert (log["subject"], log["recipient_email"]) == ("Agent alert: scout", sent[1]["to"])
     await run(api, "failed")
     assert len([a for a in await alerts(api) if a["rule_id"] == alert["rule_id"]]) == 1
     done = await api.ok("POST", f"/agent-ops/alerts/{alert['id']}/acknowledge", {"acknowledged_by": "Mia"})

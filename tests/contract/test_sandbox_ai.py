@@ -64,20 +64,28 @@ async def test_coaching_scores_a_team_member_on_a_transcript() -> None:
     before = await balance(api)
     by_id = await api.ok("POST", "/ai/call-coaching", {"transcript_id": transcript(api), "team_member_name": "mia thornton"})
     assert set(by_id["scores"]) == {"listening", "discovery", "next_steps", "rapport"}
-    assert by_id["scores"]["next_steps"] == 9
+    assert by_id["scores"]["next_steps"] == 90
+    kept = await api.get(f"/transcripts/coaching/{by_id['coaching_id']}")
+    assert (kept["overall_score"], kept["summary"]) == (by_id["overall_score"], by_id["coaching_summary"])
+    assert await api.get(f"/transcripts/{kept['transcript_id']}/coaching") == [kept]
+    assert (await api.get("/transcripts/coaching", team_member_id=kept["team_member_id"], source_type="zoom_call"))[0] == kept
+    meeting = {"transcript_id": transcript(api, type="meeting"), "team_member_name": "Mia Thornton"}
+    assert (await api.ok("POST", "/ai/call-coaching", meeting))["source_type"] == "zoom_meeting"
+    sms = {**meeting, "source_type": "sms_conversation"}
+    assert (await api.ok("POST", "/ai/call-coaching", sms))["source_type"] == "sms_conversation"
     assert by_id["team_member"]["name"] == "Mia Thornton"
     kept = await api.get(f"/transcripts/coaching/{by_id['coaching_id']}")
     assert (kept["overall_score"], kept["strengths"]) == (round(by_id["overall_score"] * 10), by_id["strengths"])
     assert [r["id"] for r in await api.get(f"/transcripts/{by_id['transcript_id']}/coaching")] == [kept["id"]]
     assert kept in await api.get("/transcripts/coaching", team_member_id=by_id["team_member"]["user_id"])
     assert set(by_id["strengths"]).isdisjoint(by_id["improvements"])
-    assert await balance(api) == before - 3
+    assert await balance(api) == before - 9
     by_text = await api.ok("POST", "/ai/call-coaching", {"transcript_text": TALK, "team_member_name": "Mia Thornton"})
     assert by_text["scores"] == by_id["scores"]
     for wrong in ({"transcript_text": TALK, "team_member_name": "Nobody"}, {"team_member_name": "Mia Thornton"}):
         await api.error("POST", "/ai/call-coaching", wrong)
     await api.error("POST", "/ai/call-coaching", {"transcript_id": NOBODY, "team_member_name": "Mia Thornton"}, status=404)
-    assert await balance(api) == before - 6
+    assert await balance(api) == before - 12
 
 
 async def test_a_pipeline_is_proposed_from_a_description_and_can_be_made_from_it() -> None:
@@ -94,14 +102,18 @@ async def test_a_pipeline_is_proposed_from_a_description_and_can_be_made_from_it
 
 async def test_needs_are_read_out_of_a_deals_transcripts_and_activities() -> None:
     api = make()
-    deal = await api.ok("POST", "/opportunities", {"name": "Roof"}, status=201)
+    ann = await api.ok("POST", "/contacts", {"first_name": "Ann", "notes": "Wants a quiet inverter."}, status=201)
+    deal = await api.ok("POST", "/opportunities", {"name": "Roof", "contact_id": ann["id"]}, status=201)
     api.workspace.store.link("transcript_opportunity", transcript(api), deal["id"])
     note = {"activity_type": "note", "subject": "n", "description": "Quarterly bill is 800 dollars.", "deal_id": deal["id"]}
     await api.ok("POST", "/activities", note, status=201)
     answer = await api.ok("POST", "/ai/needs-analysis", {"deal_id": deal["id"]})
     assert any("battery before summer" in need for need in answer["needs"])
     assert answer["answers"]["bill"] == "Quarterly bill is 800 dollars."
-    assert answer["sources"] == {"transcripts": 1, "activities": 1}
+    assert answer["sources"] == {"transcripts": 1, "activities": 1, "contacts": 1}
+    focused = await api.ok("POST", "/ai/needs-analysis", {"deal_id": deal["id"], "master_prompt": "the inverter"})
+    assert focused["needs"][0] == "Wants a quiet inverter."
+    assert sorted(focused["needs"]) == sorted(answer["needs"])
     await api.error("POST", "/ai/needs-analysis", {"deal_id": NOBODY}, status=404)
 
 
@@ -128,6 +140,7 @@ async def test_a_picture_is_a_real_file_of_the_asked_size_saved_to_the_companys_
         file = api.workspace.store.get("file", answer["file_id"])
         assert file is not None
         assert (file["type"], file["file_size"]) == ("image", len(response.content))
+        assert (await api.get("/files", type="image"))[0]["id"] == file["id"]
     assert await balance(api) == before - 24
 
 
@@ -143,10 +156,16 @@ async def test_the_same_prompt_paints_the_same_picture_and_another_seed_another(
 async def test_a_size_that_is_no_valid_pair_is_refused_with_all_pairs_and_not_charged() -> None:
     api = make()
     before = await balance(api)
-    error = await api.error("POST", "/ai/generate-image", {"prompt": "a roof", "width": 1024, "height": 832})
-    assert error["code"] == "VALIDATION_ERROR"
-    assert len(error["details"]["valid_dimensions"]) == 11
-    for wrong in ({"prompt": "x"}, {"prompt": "x" * 3001}, {"prompt": "a roof", "width": 1000, "height": 1000}):
+    for size in ({"width": 1024, "height": 832}, {"width": 512, "height": 512}, {"height": 1248}):
+        for path, body in (("generate", {}), ("edit", {"reference_image_url": "https://cdn.example/a.png"})):
+            error = await api.error("POST", f"/ai/{path}-image", {"prompt": "a roof", **size, **body})
+            assert (error["code"], len(error["details"]["valid_dimensions"])) == ("VALIDATION_ERROR", 11)
+    for wrong in (
+        {"prompt": "x"},
+        {"prompt": "x" * 3001},
+        {"prompt": "a roof", "width": "wide"},
+        {"prompt": "a", "output_format": "GIF"},
+    ):
         await api.error("POST", "/ai/generate-image", wrong)
     assert await balance(api) == before
 
@@ -199,6 +218,18 @@ async def test_speech_is_an_mp3_of_the_right_length_charged_by_the_hundred_chara
     assert all(p["frame_end"] == round(p["end"] * 30) for p in parts)
     words = await api.ok("POST", "/ai/generate-speech", {"text": "one two three", "transcript": "words"})
     assert (len(words["transcript"]), words["credits_charged"]) == (3, 50)
+    voices = await api.get("/voices")
+    own = next(v for v in voices if v["is_default"])
+    assert words["voice"] == {"name": own["name"], "source": "workspace", "id": own["id"]}
+    for voice in (
+        next(v for v in voices if v["source"] == "platform"),
+        {"name": "xyz123", "source": "provider_voice_id", "id": None},
+    ):
+        said = await api.ok(
+            "POST", "/ai/generate-speech", {"text": "one two", "voice": voice["name"].lower(), "transcript": "none"}
+        )
+        assert (said["voice"]["source"], said["voice"]["id"]) == (voice["source"], voice["id"])
+        assert "transcript" not in said
     for wrong in ({"text": "x"}, {"text": "x" * 5001}, {"text": "xx", "stability": 2}, {"text": "xx", "output_format": "ogg"}):
         await api.error("POST", "/ai/generate-speech", wrong)
 
@@ -244,7 +275,11 @@ async def test_a_whiteboard_is_kept_with_its_shapes() -> None:
 @pytest.mark.skipif("create_form_template" not in HANDLERS, reason="the forms are served by another module")
 async def test_a_generated_form_is_made_through_the_forms_own_endpoints_and_filled() -> None:
     api = make()
-    answer = await api.ok("POST", "/ai/generate-form", {"prompt": "Contact form with phone"})
+    answer = await api.ok("POST", "/ai/generate-form", {"prompt": "Contact form with phone", "folder": "Sales"})
+    folders = {f["name"]: f["id"] for f in await api.get("/forms/folders")}
+    assert (await api.get(f"/forms/templates/{answer['template_id']}"))["folder_id"] == folders["Sales"]
+    await api.ok("POST", "/ai/generate-form", {"prompt": "A form", "folder": "Fresh"})
+    assert "Fresh" in {f["name"] for f in await api.get("/forms/folders")}
     fields = await api.get(f"/forms/templates/{answer['template_id']}/fields")
     assert {"Full name", "Email", "Phone"} <= {f["label"] for f in fields}
     body = {"template_id": answer["template_id"], "prompt": "For customer named Ann Lee, ann@lee.example, 0412 345 678"}
@@ -265,7 +300,10 @@ async def test_a_generated_website_is_made_through_the_websites_own_endpoints() 
     api = make()
     answer = await api.ok("POST", "/ai/generate-website-page", {"prompt": "Solar installer with FAQ"})
     path = f"/websites/{answer['website_id']}/pages/{answer['page_id']}/sections"
-    assert [s["type"] for s in await api.get(path)] == [s["type"] for s in answer["sections"]]
+    assert [(s["type"], s["content"]) for s in await api.get(path)] == [(s["type"], s["content"]) for s in answer["sections"]]
+    page = await api.ok("POST", "/ai/generate-website-page", {"prompt": "Our services", "page_type": "page"})
+    made = await api.get(f"/websites/{page['website_id']}/pages/{page['page_id']}")
+    assert (made["page_type"], made["slug"]) == ("page", "page")
 
 
 async def test_without_pillow_a_picture_is_refused_saying_what_to_install_and_nothing_is_charged(

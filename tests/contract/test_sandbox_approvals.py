@@ -33,7 +33,10 @@ async def test_approving_executes_the_write_and_keeps_its_result() -> None:
     contact = approved["result"]["data"]
     assert (await api.get(f"/contacts/{contact['id']}"))["first_name"] == "Held"
     assert (await api.error("POST", f"/approvals/{approval_id}/approve", status=409))["code"] == "CONFLICT"
-    assert await api.get(f"/approvals/{approval_id}") == approved
+    nothing = (await api.ok("POST", "/__sandbox/keys", {"scopes": []}, status=201))["key"]
+    assert await api.as_key(nothing).get(f"/approvals/{approval_id}") == approved
+    spoken = await api.ok("POST", f"/approvals/{await held(api, path='/contacts/voice/unsubscribe')}/approve")
+    assert isinstance(spoken["result"]["data"], str)
 
 
 async def test_a_held_deletion_happens_on_approval_and_not_before() -> None:

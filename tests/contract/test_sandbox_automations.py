@@ -566,12 +566,18 @@ async def test_automations_that_start_each_other_come_to_an_end() -> None:
 async def test_those_named_in_the_settings_hear_of_a_failed_action_once_an_hour() -> None:
     api = make()
     set_up(api, "company_settings", automation_error_notify_emails=["ops@brightside.example"])
+    set_up(api, "company_settings", automation_error_notify_phones=["+61431377068"])
     made = await automation(api, {"action_type": "assign_user", "config": {"user_id": NOBODY}})
     deal = await a_deal(api)
     for advance in (0, 60, 3600):
         await api.ok("POST", "/__sandbox/clock", {"advance_seconds": advance})
         await triggered(api, made, deal_id=deal["id"])
-    assert [m["to"] for m in await outbox(api)] == ["ops@brightside.example"] * 2
+    assert [m["to"] for m in await outbox(api)] == ["ops@brightside.example", "+61431377068"] * 2
+    for number in api.workspace.store.all("phone_number"):
+        api.workspace.store.delete("phone_number", number["id"])
+    await api.ok("POST", "/__sandbox/clock", {"advance_seconds": 3600})
+    await triggered(api, made, deal_id=deal["id"])
+    assert [m["to"] for m in await outbox(api)][4:] == ["ops@brightside.example"]
 
 
 async def test_the_43_trigger_types_are_described_with_a_sample_and_its_variables() -> None:

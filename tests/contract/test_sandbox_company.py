@@ -19,7 +19,13 @@ async def test_the_company_can_be_read_and_changed() -> None:
     changed = await api.ok("PATCH", "/company", {"name": "Brightside", "slug": "bright-side", "timezone": "Australia/Perth"})
     assert (changed["name"], changed["slug"]) == ("Brightside", "bright-side")
     assert await api.get("/company") == changed
-    for wrong in ({"slug": "Bright Side"}, {"timezone": "Mars/Olympus"}, {"contact_email": "nobody"}, {"email_handle": "x"}):
+    for wrong in (
+        {"name": " "},
+        {"slug": "Bright Side"},
+        {"timezone": "Mars/Olympus"},
+        {"contact_email": "nobody"},
+        {"email_handle": "x"},
+    ):
         await api.error("PATCH", "/company", wrong)
 
 
@@ -57,7 +63,17 @@ async def test_roles_and_preferences_are_set_per_person() -> None:
     assert (await api.get(preferences))["default_pipeline_id"] is None
     assert (await api.ok("PATCH", preferences, {"default_pipeline_id": pipeline}))["default_pipeline_id"] == pipeline
     await api.error("PATCH", preferences, {"default_pipeline_id": NOBODY})
+    await api.ok("DELETE", f"/pipelines/{pipeline}", status=204)
+    assert (await api.get(preferences))["default_pipeline_id"] is None
     assert (await api.ok("PATCH", preferences, {"default_pipeline_id": None}))["default_pipeline_id"] is None
+
+
+async def test_what_is_for_administrators_follows_the_role_of_the_keys_owner() -> None:
+    api = make()
+    owner = next(u for u in await api.get("/company/users") if u["role"] == "client_admin")["user_id"]
+    assert [n["title"] for n in await api.get("/notepads", visibility="restricted")] == ["Pay review"]
+    await api.ok("PATCH", f"/company/users/{owner}/workspace-user-roles", {"role": "client_viewer"})
+    assert await api.get("/notepads", visibility="restricted") == []
 
 
 async def test_connections_tell_the_mailbox_and_whether_the_calendar_is_synced() -> None:
@@ -65,6 +81,9 @@ async def test_connections_tell_the_mailbox_and_whether_the_calendar_is_synced()
     admin = next(u for u in await api.get("/company/users") if u["role"] == "client_admin")
     (connection,) = await api.get(f"/company/users/{admin['user_id']}/workspace-user-connections")
     assert {"platform_type", "platform_account_name", "status", "calendar_synced", "gmail_aliases"} <= set(connection)
+    mailboxes = (await api.get("/email/capabilities"))["personal_gmail"]
+    own = next(m for m in mailboxes if m["user_id"] == admin["user_id"])
+    assert (connection["platform_account_name"], connection["gmail_aliases"]) == (own["gmail_email"], own["send_as_aliases"])
 
 
 async def test_an_invitation_is_mailed_and_a_member_is_not_invited_twice() -> None:
@@ -73,6 +92,12 @@ async def test_an_invitation_is_mailed_and_a_member_is_not_invited_twice() -> No
     invited = await api.ok("POST", "/company/users/invite", body, status=201)
     assert (invited["status"], invited["role"], invited["full_name"]) == ("invited", "client_editor", "New Person")
     assert [m["to"] for m in await outbox(api)] == ["new@brightside.example"]
+    (log,) = await api.get("/email/logs", email_type="invitation")
+    assert (log["recipient_email"], log["status"], log["subject"]) == (
+        body["email"],
+        "sent",
+        "Join Brightside Home Energy on TrustPager",
+    )
     assert invited["user_id"] in {u["user_id"] for u in await api.get("/company/users")}
     await api.error("POST", "/company/users/invite", {**body, "email": "NEW@brightside.example"}, status=409)
 
@@ -89,6 +114,10 @@ async def test_a_removed_person_loses_access_and_leaves_tasks_unassigned() -> No
     await api.error("GET", f"/company/users/{user}/personal-user-profile", status=404)
     assert (await api.get(f"/tasks/{task['id']}"))["assigned_to"] is None
     await api.as_key(token).error("GET", "/contacts", status=401)
+    for other in (await api.get("/company/users"))[1:]:
+        await api.ok("DELETE", f"/company/users/{other['user_id']}", status=204)
+    (last,) = await api.get("/company/users")
+    assert (await api.error("DELETE", f"/company/users/{last['user_id']}", status=409))["code"] == "CONFLICT"
 
 
 async def test_crm_settings_are_changed_in_part() -> None:
@@ -200,6 +229,8 @@ async def test_birthday_messages_go_out_at_nine_local_time_by_the_year_of_the_re
     mail, text = (m for m in await outbox(api) if m["to"] in ("Ann@a.example", "+61412345678"))
     assert (mail["subject"], mail["body"]) == ("Happy 46, Ann", "Doe at Brightside Home Energy")
     assert (text["channel"], text["body"]) == ("sms", "Cheers Ann")
+    latest = (await api.get("/sms/conversations"))[0]
+    assert (latest["contact_id"], latest["last_message"]) == (ann, "Cheers Ann")
     (send,) = await api.get(f"/contacts/{ann}/birthday-sends")
     assert (send["year"], send["channels"]) == (2026, ["email", "sms"])
     await api.ok("POST", "/__sandbox/clock", {"now": "2028-06-21T00:00:00Z"})

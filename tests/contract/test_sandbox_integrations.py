@@ -121,15 +121,32 @@ async def test_the_aged_summary_adds_up_and_agrees_with_the_invoices() -> None:
 async def test_profit_and_loss_and_balance_sheet_are_reports_over_the_asked_time() -> None:
     api = make()
     year = await query(api, "xero_profit_and_loss", from_date="2025-07-01", toDate="2026-06-30")
-    rows = {row["Cells"][0]["Value"]: float(row["Cells"][1]["Value"]) for s in year["Reports"][0]["Rows"] for row in s["Rows"]}
+    rows = {
+        row["Cells"][0]["Value"]: float(row["Cells"][1]["Value"]) for s in year["Reports"][0]["Rows"][1:] for row in s["Rows"]
+    }
     assert rows["Net profit"] == pytest.approx(rows["Sales"] - rows["Cost of goods sold"])
     sheet = await query(api, "xero_balance_sheet", date="2026-06-15")
-    sums = {row["Cells"][0]["Value"]: float(row["Cells"][1]["Value"]) for s in sheet["Reports"][0]["Rows"] for row in s["Rows"]}
+    sums = {
+        row["Cells"][0]["Value"]: float(row["Cells"][1]["Value"]) for s in sheet["Reports"][0]["Rows"][1:] for row in s["Rows"]
+    }
     assert sums["Retained earnings"] == pytest.approx(
         sums["Business account"] + sums["Accounts receivable"] - sums["Accounts payable"], abs=0.02
     )
+    months = (await query(api, "xero_profit_and_loss", from_date="2026-05-01", to_date="2026-05-31", periods=2))["Reports"][0][
+        "Rows"
+    ]
+    assert [c["Value"] for c in months[0]["Cells"]] == ["", "31 May 26", "30 Apr 26", "31 Mar 26"]
+    april = await query(api, "xero_profit_and_loss", from_date="2026-04-01", to_date="2026-04-30")
+    assert april["Reports"][0]["Rows"][1]["Rows"][0]["Cells"][1] == months[1]["Rows"][0]["Cells"][2]
+    cash = await query(api, "xero_balance_sheet", payments_only=True, periods=1, timeframe="YEAR")
+    assert cash["Reports"][0]["Rows"][1]["Rows"][1]["Cells"][1:] == [{"Value": "0.00"}] * 2
+    xero = f"/integrations/{await platform(api, 'xero')}/query"
+    tracked = {"query_type": "xero_profit_and_loss", "params": {"tracking_category_id": NOBODY}}
+    await api.error("POST", xero, tracked, status=404)
+    for wrong in ({"periods": 12}, {"timeframe": "DAY"}):
+        await api.error("POST", xero, {"query_type": "xero_balance_sheet", "params": wrong})
     body = {"query_type": "xero_profit_and_loss", "params": {"from_date": "2026-06-01", "to_date": "2026-05-01"}}
-    await api.error("POST", f"/integrations/{await platform(api, 'xero')}/query", body)
+    await api.error("POST", xero, body)
 
 
 async def test_an_invoice_is_made_of_the_deals_products_and_shows_on_the_deal_and_in_xero() -> None:
@@ -159,7 +176,6 @@ async def test_the_invoices_email_goes_to_the_chosen_contact_with_its_tags_fille
     params = {
         "email_mode": "trustpager",
         "email_subject": "{{xero.invoice_number}} for {{contact.first_name}}",
-        "email_attach_pdf": True,
     }
     invoice = await act(api, "xero_create_invoice", params, data=data)
     sent = (await api.ok("GET", "/__sandbox/outbox"))["outbox"][-1]
@@ -167,6 +183,10 @@ async def test_the_invoices_email_goes_to_the_chosen_contact_with_its_tags_fille
     assert sent["subject"] == f"{invoice['number']} for {contact['first_name']}"
     assert sent["attachments"] == [f"{invoice['number']}.pdf"]
     assert sent["pay_now_url"]
+    (log,) = await api.get("/email/logs", email_type="invoice", deal_id=deal["id"])
+    assert (log["contact_id"], log["subject"]) == (contact["id"], sent["subject"])
+    await act(api, "xero_create_invoice", {**params, "email_attach_pdf": False}, data=data)
+    assert (await api.outbox("email"))[-1]["attachments"] == []
     other = (await api.get("/contacts"))[0]
     second = {"email_mode": "xero", "email_recipient_source": "secondary_contact", "email_recipient_contact_id": other["id"]}
     await act(api, "xero_create_invoice", second, data=data)
@@ -183,13 +203,16 @@ async def test_an_invoice_is_updated() -> None:
     invoice = (await query(api, "xero_invoices", statuses="AUTHORISED"))["Invoices"][0]
     changed = await act(api, "xero_update_invoice", {"invoice_id": invoice["InvoiceID"], "status": "paid"}, status=200)
     assert changed["status"] == "paid"
+    lines = [{"Description": "Panel", "Quantity": 2, "UnitAmount": 99.5}]
+    relined = await act(api, "xero_update_invoice", {"invoice_id": invoice["InvoiceID"], "line_items": lines}, status=200)
+    assert (relined["total"], relined["line_items"][0]["unit_amount"]) == (199, 99.5)
     assert invoice["InvoiceID"] in {i["InvoiceID"] for i in (await query(api, "xero_invoices", statuses="PAID"))["Invoices"]}
     await act(api, "xero_update_invoice", {"invoice_id": NOBODY}, status=404)
     await act(api, "xero_update_invoice", {}, status=400)
     await act(api, "xero_update_invoice", {"invoice_id": invoice["InvoiceID"], "status": "lost"}, status=400)
 
 
-REPEATING = {"contact_id": "c", "schedule_period": 1, "schedule_unit": "MONTHLY", "account_code": "200", "tax_type": "OUTPUT"}
+REPEATING = {"schedule_period": 2, "schedule_unit": "MONTHLY", "account_code": "200", "tax_type": "OUTPUT"}
 
 
 async def test_a_repeating_invoice_takes_one_kind_of_products_and_skips_usage_based_ones() -> None:
@@ -197,21 +220,71 @@ async def test_a_repeating_invoice_takes_one_kind_of_products_and_skips_usage_ba
     deal = await deal_with_products(api)
     line = (await api.get(f"/opportunities/{deal['id']}/products"))[0]["id"]
     data = {"deal": {"id": deal["id"]}}
-    made = await act(api, "xero_create_repeating_invoice", {**REPEATING, "deal_product_ids": [line]}, data=data)
+    contact = (await query(api, "xero_contacts"))["Contacts"][0]["ContactID"]
+    own = {**REPEATING, "contact_id": contact}
+    made = await act(api, "xero_create_repeating_invoice", {**own, "deal_product_ids": [line]}, data=data)
     assert (made["approve_for_sending"], len(made["line_items"]), made["sent_to_contact"]) == (True, 1, True)
+    assert (made["contact_id"], made["next_date"]) == (contact, "2026-08-15")
     fixed = await api.ok("POST", "/products", {"name": "Care plan", "price": 20}, status=201)
     usage = await api.ok("POST", "/products", {"name": "Power", "price": 1}, status=201)
     api.workspace.store.save("product", {**usage, "category": "Usage-Based"})
-    params = {**REPEATING, "product_ids": [fixed["id"], usage["id"]], "approve_for_sending": False}
+    params = {**own, "product_ids": [fixed["id"], usage["id"]], "approve_for_sending": False}
     made = await act(api, "xero_create_repeating_invoice", params)
     assert (made["approve_for_sending"], made["skipped_products"], len(made["line_items"])) == (False, [usage["id"]], 1)
+    await act(api, "xero_create_repeating_invoice", {**own, "contact_id": NOBODY, "product_ids": [fixed["id"]]}, status=404)
     wrong: list[dict[str, Any]] = [
-        {**REPEATING}, {**REPEATING, "product_ids": [fixed["id"]], "deal_product_ids": [line]},
-        {**REPEATING, "deal_product_ids": [line]}, {**REPEATING, "product_ids": [usage["id"]]},
-        {"product_ids": [fixed["id"]]}, {**REPEATING, "product_ids": ["x"]}, {**REPEATING, "schedule_unit": "DAILY", "product_ids": [fixed["id"]]},
+        {**own}, {**own, "product_ids": [fixed["id"]], "deal_product_ids": [line]},
+        {**own, "deal_product_ids": [line]}, {**own, "product_ids": [usage["id"]]},
+        {"product_ids": [fixed["id"]]}, {**own, "product_ids": ["x"]}, {**own, "schedule_unit": "DAILY", "product_ids": [fixed["id"]]},
+        {**own, "schedule_period": 0, "product_ids": [fixed["id"]]},
     ]  # fmt: skip
     for params in wrong:
         await act(api, "xero_create_repeating_invoice", params, status=400)
+
+
+async def test_repeating_invoices_are_raised_by_the_clock_and_emailed_by_xero_unless_that_is_switched_off() -> None:
+    api = make()
+    deal = await deal_with_products(api)
+    billed = await api.ok("POST", "/companies", {"name": "Cycle Works", "email": "pay@cycle.example"}, status=201)
+    weekly = {**REPEATING, "contact_id": billed["id"], "schedule_unit": "WEEKLY"}
+    line = (await api.get(f"/opportunities/{deal['id']}/products"))[0]["id"]
+    made = await act(
+        api, "xero_create_repeating_invoice", {**weekly, "deal_product_ids": [line]}, data={"deal": {"id": deal["id"]}}
+    )
+    product = await api.ok("POST", "/products", {"name": "Care plan", "price": 20}, status=201)
+    quiet = {**weekly, "product_ids": [product["id"]], "approve_for_sending": False}
+    await act(api, "xero_create_repeating_invoice", quiet)
+    await api.advance(29 * 86_400)
+    invoices = (await query(api, "xero_invoices_by_contact", contact_id=made["contact_id"]))["Invoices"]
+    assert [(i["Date"], i["Contact"]["Name"] == "Cycle Works") for i in invoices if i["Total"] == 20] == [
+        ("2026-07-13", True),
+        ("2026-06-29", True),
+    ]
+    raised = [i for i in await api.get(f"/opportunities/{deal['id']}/invoices") if i.get("repeating_invoice_id") == made["id"]]
+    assert len(raised) == 2
+    sent = [m["subject"] for m in await api.outbox("email") if m.get("via") == "xero"]
+    assert sent == [f"Invoice {i['number']}" for i in reversed(raised)]
+
+
+async def test_what_happens_in_xero_and_calcom_sets_off_automations_and_webhooks() -> None:
+    api = make()
+    await api.ok("POST", "/webhooks/outgoing", {"name": "All", "url": "https://ears.example/x", "events": ["*"]}, status=201)
+    deal = await deal_with_products(api)
+    invoice = await act(api, "xero_create_invoice", {}, data={"deal": {"id": deal["id"]}})
+    for status in ("overdue", "paid", "paid"):
+        await act(api, "xero_update_invoice", {"invoice_id": invoice["id"], "status": status}, status=200)
+    await act(api, "xero_create_contact", {"name": "Hand Made"})
+    await act(api, "calcom_create_booking", {"event_type_id": 1, "start": "2026-06-16T01:00:00Z", "email": "a@b.example"})
+    told = await api.outbox("webhook")
+    assert [m["event"] for m in told] == [
+        "xero_invoice_created",
+        "xero_invoice_paid",
+        "xero_contact_created",
+        "calcom_booking_created",
+    ]
+    paid = told[1]["payload"]["data"]
+    assert (paid["invoice_number"], paid["deal_id"], paid["amount_due"]) == (invoice["number"], deal["id"], 0)
+    assert paid["total"] == invoice["total"]
 
 
 async def test_a_xero_contact_can_be_made_by_hand() -> None:

@@ -39,6 +39,8 @@ async def test_a_search_counts_use_and_keeps_to_category_limit_and_threshold() -
     low = await api.ok("POST", "/knowledge/search", {"query": "battery offices", "threshold": 0.1, "limit": 20})
     high = await api.ok("POST", "/knowledge/search", {"query": "battery offices", "threshold": 0.6, "limit": 20})
     assert len(low) > len(high)
+    everyday = {"query": "battery panels install warranty refund office", "threshold": 0}
+    assert len(await api.ok("POST", "/knowledge/search", everyday)) == 5
     for wrong in ({}, {"query": "x", "limit": 21}, {"query": "x", "threshold": 2}, {"query": "x", "category": "news"}):
         await api.error("POST", "/knowledge/search", wrong)
 
@@ -58,7 +60,9 @@ async def test_new_text_is_indexed_again_and_found() -> None:
     assert {e["category"] for e in await api.get("/knowledge", category="faq")} == {"faq"}
     await api.ok("DELETE", path, status=204)
     await api.error("GET", path, status=404)
-    assert (await api.error("GET", "/knowledge/203cf566"))["code"] == "VALIDATION_ERROR"
+    for method, body in (("GET", None), ("PATCH", {"title": "x"}), ("DELETE", None)):
+        error = await api.error(method, "/knowledge/203cf566", body)
+        assert (error["code"], error["details"]) == ("VALIDATION_ERROR", {"fields": {"id": "must be a UUID"}})
     for wrong in ({"title": "x"}, {"title": " ", "content": "x"}, {"title": "x", "content": "y", "category": "news"}):
         await api.error("POST", "/knowledge", wrong)
 
@@ -98,7 +102,12 @@ async def test_memories_are_filtered_by_tags_links_and_time() -> None:
     await api.error("GET", "/memory", params={"linked_entity_type": "deal"})
     assert [m["id"] for m in await api.get("/memory", since=a["created_at"])] == [b["id"]]
     assert {m["visibility"] for m in await api.get("/memory", visibility="shared")} == {"shared"}
-    assert len(await api.get("/memory", limit=2)) == 2
+    first = await api.get("/memory", limit=2)
+    assert await api.get("/memory", limit=2, after=first[-1]["id"]) == (await api.get("/memory", limit=4))[2:]
+    await api.error("GET", "/memory", params={"after": NOBODY})
+    agent = next(m["agent_registry_id"] for m in await api.get("/memory", limit=100) if m["agent_registry_id"])
+    assert agent in {a["id"] for a in await api.get("/agent-ops/registry")}
+    assert {m["agent_registry_id"] for m in await api.get("/memory", agent_registry_id=agent)} == {agent}
 
 
 async def test_an_expired_memory_is_no_longer_listed_or_found() -> None:
@@ -118,8 +127,15 @@ async def test_memories_are_found_by_topic_within_a_subject() -> None:
     assert {m["kind"] for m in found} == {"objection"}
     mine = {"query": "battery price", "subject_type": "contact", "subject_id": found[0]["subject_id"]}
     assert [m["id"] for m in await api.ok("POST", "/memory/search", mine)] == [found[0]["id"]]
+    assert len(await api.ok("POST", "/memory/search", {"query": "battery price", "threshold": 0})) == 10
     memory = await api.ok("PATCH", f"/memory/{found[0]['id']}", {"content": "Now happy", "confidence": 0.5, "tags": []})
     assert (memory["confidence"], memory["tags"], memory["content"]) == (0.5, [], "Now happy")
+    path = f"/memory/{memory['id']}"
+    await api.advance(60)
+    kept = await api.ok("PATCH", path, {"metadata": {"a": 1}, "linked_entities": []})
+    assert (kept["metadata"], kept["linked_entities"], kept["embedded_at"]) == ({"a": 1}, [], memory["embedded_at"])
+    assert (await api.ok("PATCH", path, {"metadata": {"b": 2}}))["metadata"] == {"b": 2}
+    assert (await api.ok("PATCH", path, {"content": "Sad"}))["embedded_at"] > memory["embedded_at"]
     for wrong in ({"confidence": 2}, {"visibility": "public"}, {"content": ""}):
         await api.error("PATCH", f"/memory/{memory['id']}", wrong)
     for wrong in (

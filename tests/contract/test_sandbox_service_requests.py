@@ -95,6 +95,14 @@ async def test_notes_are_appended_and_only_their_author_may_edit_them() -> None:
     foreign = next(r for r in await api.get(PATH) if r["notes"] and r["id"] != made["id"])
     error = await api.error("PATCH", f"{PATH}/{foreign['id']}/notes/{foreign['notes'][0]['id']}", {"content": "x"}, status=403)
     assert error["code"] == "FORBIDDEN"
+    other = (await api.get("/company/users"))[1]["user_id"]
+    grant = {"company_id": (await api.get("/company"))["id"]}
+    session = api.as_key(f"sandbox-portal-session:{other}")
+    token = (await session.send("POST", "/functions/v1/evie-grant", grant)).json()["data"]["access_token"]
+    theirs = await api.as_key(token).ok("POST", path, {"content": "Me too"}, status=201)
+    assert theirs["notes"][-1]["user_id"] == other
+    await api.as_key(token).ok("PATCH", f"{path}/{theirs['notes'][-1]['id']}", {"content": "Me three"})
+    await api.as_key(token).error("PATCH", f"{path}/{first['id']}", {"content": "x"}, status=403)
 
 
 async def test_search_finds_by_meaning_within_a_status_and_a_threshold() -> None:

@@ -191,6 +191,19 @@ async def test_an_incoming_webhook_has_an_address_that_takes_posts_without_a_key
     assert posted.status_code == 200
     received = await api.get(path)
     assert received["received_count"] == 1
+    zap = await api.ok("POST", "/webhooks/incoming", {"service_type": "zapier"}, status=201)
+    for trigger_type, source in (("webhook", hook), ("zapier", zap), ("webhook", zap)):
+        body = {"name": trigger_type, "trigger_type": trigger_type, "enabled": True}
+        automation = await api.ok("POST", "/automations", body, status=201)
+        trigger = {"source_type": "webhook", "source_id": source["id"]}
+        await api.ok("POST", f"/automations/{automation['id']}/triggers", trigger, status=201)
+    for address in (hook, zap):
+        await api.as_key(None).client.post(address["url"], json={"email": "ann@lee.example"})
+    runs = {run["trigger_type"]: run["trigger_data"] for run in api.workspace.store.all("automation_run")}
+    assert runs == {
+        "webhook": {"webhook_id": hook["id"], "body": {"email": "ann@lee.example"}},
+        "zapier": {"webhook_id": zap["id"], "email": "ann@lee.example"},
+    }
     assert received["last_received_at"]
     assert (await api.ok("PATCH", path, {"service_name": "Website form"}))["service_name"] == "Website form"
     assert hook["id"] in {h["id"] for h in await api.get("/webhooks/incoming")}

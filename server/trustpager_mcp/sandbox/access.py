@@ -61,15 +61,15 @@ def revoke(call: Call, *kinds: str) -> Answer:
 def may_read(store: Store, record: Record) -> bool:
     """Whether the key's owner may open a record, by its visibility, its maker and its entries."""
     me = owner(store)
+    role = (store.get("membership", me["id"]) or {}).get("role", "client_admin" if me["role"] == "admin" else "client_editor")
     match record["visibility"]:
         case "all_users":
             return True
         case "admins_only":
-            return bool(me["role"] == "admin")
+            return bool(role == "client_admin")
         case "creator_only":
             return bool(record["created_by"] == me["id"])
-    mine = {me["role"], "client_admin" if me["role"] == "admin" else "client_editor"}
-    granted = any(e["user_id"] == me["id"] or e["role_name"] in mine for e in entries(store, record["id"]))
+    granted = any(e["user_id"] == me["id"] or e["role_name"] in (me["role"], role) for e in entries(store, record["id"]))
     return granted or record["created_by"] == me["id"]
 
 

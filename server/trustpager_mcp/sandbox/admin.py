@@ -82,7 +82,8 @@ def control(workspace: Workspace, method: str, name: str, body: Record) -> tuple
             balance = body.get("balance")
             if isinstance(balance, bool) or not isinstance(balance, (int, float)):
                 raise invalid("balance must be a number", field="balance")
-            workspace.world.balance = float(balance)
+            with workspace.store.transaction():
+                workspace.world.adjust(float(balance))
             return 200, {"balance": workspace.world.balance}
     raise ApiError(404, "NOT_FOUND", f"there is no control {method} /__sandbox/{name}")
 

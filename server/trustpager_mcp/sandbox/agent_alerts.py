@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from .checks import moment
+from .mail import notify
 from .store import Record
 from .world import World
 
@@ -59,7 +60,7 @@ def fire(world: World, rule: Record, agent_name: str, message: str) -> None:
     if rule["notify_channel"] in ("slack", "both"):
         world.send("slack", "#agent-alerts", body=message)
     if rule["notify_channel"] in ("email", "both"):
-        world.send("email", "alerts@brightside.example", subject=f"Agent alert: {agent_name}", body=message)
+        notify(world, "agent_alert", "alerts@brightside.example", f"Agent alert: {agent_name}", message)
 
 
 def next_silence(world: World) -> str | None:

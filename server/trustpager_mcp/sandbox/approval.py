@@ -49,7 +49,8 @@ def execute(world: World, approval: Record) -> Record:
         failure = {"code": error.code, "message": error.message, "details": error.details}
         outcome: Record = {"execution_status": "failed", "result": {"status": error.status, "error": failure}}
     else:
-        outcome = {"execution_status": "executed", "result": {"status": answer.status, "data": answer.data}}
+        said = answer.data if answer.text is None else answer.text
+        outcome = {"execution_status": "executed", "result": {"status": answer.status, "data": said}}
     now = world.clock.iso()
     done = {**approval, "status": "approved", "reviewed_at": now, "updated_at": now, **outcome}
     world.store.save("approval", done)

@@ -5,11 +5,11 @@ The first rule whose conditions hold writes a field that is empty or that a rule
 
 from __future__ import annotations
 
-import calendar
 from datetime import datetime, timedelta
 from typing import Any
 
 from .checks import moment
+from .clock import months_later
 from .store import Record
 from .world import World
 
@@ -76,7 +76,4 @@ def _value(action: Record, metadata: Record, deal: Record, now: datetime) -> Any
 
 
 def _plus(start: datetime, amount: float, unit: str) -> datetime:
-    if unit != "months":
-        return start + timedelta(**{unit: amount})
-    year, month = divmod(start.year * 12 + start.month - 1 + int(amount), 12)
-    return start.replace(year=year, month=month + 1, day=min(start.day, calendar.monthrange(year, month + 1)[1]))
+    return months_later(start, int(amount)) if unit == "months" else start + timedelta(**{unit: amount})

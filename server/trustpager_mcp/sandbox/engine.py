@@ -11,7 +11,7 @@ from typing import Any
 
 from ..definitions import Tool
 from .auth import Key
-from .checks import check_item, moment
+from .checks import check_item, is_uuid, moment
 from .clock import Clock
 from .errors import ApiError, invalid, not_found
 from .store import Record, Store
@@ -132,9 +132,7 @@ def page(
     placed = sorted(((order(n, r), r) for n, r in rows), key=lambda pair: pair[0])
     rest = placed
     if (cursor := call.query.get("cursor", call.query.get("after"))) is not None:
-        # The reference calls the cursor of some lists the last id of the page before: the id itself will do as well.
-        by_id = next((where for where, r in placed if r.get("id") == cursor), None)
-        after = _place(call.tool.name, cursor) if by_id is None else by_id
+        after = _place_of_id(placed, cursor) if is_uuid(cursor) else _place(call.tool.name, cursor)
         try:
             rest = [pair for pair in placed if pair[0] > after]
         except TypeError:
@@ -161,6 +159,14 @@ def selected(record: Record, fields: str, expand: str | None = None) -> Record:
 
 def _cursor(tool: str, place: tuple[Any, ...]) -> str:
     return base64.urlsafe_b64encode(json.dumps([tool, *place]).encode()).decode().rstrip("=")
+
+
+def _place_of_id(placed: list[tuple[tuple[Any, ...], Record]], record_id: str) -> tuple[Any, ...]:
+    """Some lists document their cursor as the last id of the page before; every list takes it."""
+    for place, record in placed:
+        if record.get("id") == record_id:
+            return place
+    raise _unknown_cursor()
 
 
 def _place(tool: str, cursor: str) -> tuple[Any, ...]:

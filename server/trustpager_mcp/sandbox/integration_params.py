@@ -28,7 +28,9 @@ _TYPES: dict[str, Record] = {
         "channel", "text", "message", "topic", "booking_id", "email_recipient_contact_id", "reference",
     ), _TEXT),
     "statuses": {"anyOf": [_TEXT, _TEXTS]}, "guests": _TEXTS, "line_items": {"type": "array", "minItems": 1, "items": _LINE},
-    "total": _NUMBER, "page": {"type": "integer", "minimum": 1}, "schedule_unit": {"enum": ["WEEKLY", "MONTHLY", "YEARLY"]},
+    "periods": {"type": "integer", "minimum": 0, "maximum": 11}, "timeframe": {"enum": ["MONTH", "QUARTER", "YEAR"]},
+    "schedule_period": {"type": "integer", "minimum": 1}, "total": _NUMBER, "page": {"type": "integer", "minimum": 1},
+    "schedule_unit": {"enum": ["WEEKLY", "MONTHLY", "YEARLY"]},
     "email_mode": {"enum": ["none", "xero", "trustpager"]}, "email_attach_pdf": {"type": "boolean"},
     "approve_for_sending": {"type": "boolean"}, "payments_only": {"type": "boolean"},
 }  # fmt: skip

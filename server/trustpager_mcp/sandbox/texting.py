@@ -23,10 +23,15 @@ def segments(text: str) -> int:
     return 1 if length <= one else -(-length // joined)
 
 
+def sending_number(store: Store) -> Record | None:
+    """The company's own sending number, if it has one."""
+    able = [n for n in reversed(store.all("phone_number")) if n["capabilities"]["sms"]]
+    return next((n for n in able if n["is_default"]), able[0] if able else None)
+
+
 def default_number(store: Store) -> Record:
     """The company's own sending number. Raises VALIDATION_ERROR when there is none."""
-    able = [n for n in reversed(store.all("phone_number")) if n["capabilities"]["sms"]]
-    chosen = next((n for n in able if n["is_default"]), able[0] if able else None)
+    chosen = sending_number(store)
     if chosen is None:
         raise invalid("the workspace has no phone number that can send text messages", field="phone_number_id")
     return chosen

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .engine import Answer
 
 START_CREDITS = 10_000.0
+ADJUSTMENT = "credit_adjustment"
+"""The operation of a balance that was set by hand, among what charged calls took."""
 _MOST_RUNS = 100_000
 Run = Callable[["str", "Key", dict[str, str], dict[str, Any], Any], "Answer"]
 
@@ -84,6 +86,12 @@ class World:
             self.store.add("credit_account", [account])
         else:
             self.store.save("credit_account", account)
+
+    def adjust(self, credits: float) -> None:
+        """Set the balance by hand, and log by how much it changed."""
+        change = self.balance - credits
+        self.balance = credits
+        self.store.add("credit_usage", [self.fresh({"operation": ADJUSTMENT, "credits": change, "balance_after": self.balance})])
 
     def charge(self, credits: float, what: str) -> None:
         """Take credits and log their use. Raises 402 INSUFFICIENT_CREDITS when there are too few."""

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .checks import moment
+from .clock import months_later
 from .engine import contains
 from .errors import invalid, not_found
+from .people import name_of
 from .store import Record
 from .world import World
 
@@ -23,6 +25,8 @@ ACCOUNTS = (
     ("800", "Accounts payable", "CURRLIAB"), ("820", "GST", "CURRLIAB"), ("960", "Retained earnings", "EQUITY"),
 )  # fmt: skip
 TAX_RATES = (("OUTPUT", "GST on income", 10.0), ("INPUT", "GST on expenses", 10.0), ("EXEMPTOUTPUT", "GST free income", 0.0))
+_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
+_TRACKING = ("tracking_category_id", "tracking_option_id", "tracking_option_id_1", "tracking_option_id_2")
 _BUCKETS = ("current", "days_1_30", "days_31_60", "days_61_90", "days_90_plus")
 
 
@@ -36,7 +40,7 @@ def contacts(world: World) -> list[Record]:
     made = world.store.all("xero_contact")
     firms = [_contact(c, c["name"]) for c in world.store.all("company")]
     billed = {p["id"]: p for i in world.store.all("invoice") if (p := _person(world, i))}
-    people = [_contact(p, f"{p['first_name']} {p.get('last_name') or ''}".strip()) for p in billed.values()]
+    people = [_contact(p, name_of(p)) for p in billed.values()]
     return [*made, *firms, *people]
 
 
@@ -54,6 +58,15 @@ def _deal(world: World, invoice: Record) -> Record | None:
 def _person(world: World, invoice: Record) -> Record | None:
     deal = _deal(world, invoice)
     return world.store.get("contact", deal["contact_id"] or "") if deal and not deal.get("customer_id") else None
+
+
+def find_contact(world: World, wanted: str) -> Record | None:
+    """Xero's contact by its own id, or by that of the company or contact of the workspace for which it stands."""
+    for contact in contacts(world):
+        if wanted in (contact["ContactID"], contact["trustpager_id"]):
+            return contact
+    person = world.store.get("contact", wanted)
+    return _contact(person, name_of(person)) if person else None
 
 
 def payer(world: World, deal: Record) -> Record | None:
@@ -75,8 +88,10 @@ def bills(world: World) -> list[Record]:
 def _invoice(world: World, invoice: Record) -> Record:
     deal = _deal(world, invoice)
     who = payer(world, deal) if deal else None
-    name = (who.get("name") or f"{who['first_name']} {who.get('last_name') or ''}".strip()) if who else "Unknown"
+    name = (who.get("name") or name_of(who)) if who else "Unknown"
     known = invoice.get("xero_contact_id") or (contact_id(who["id"]) if who else None)
+    if who is None and known and (contact := find_contact(world, known)):
+        name = contact["Name"]
     return _document(invoice, "ACCREC", known, name)
 
 
@@ -176,6 +191,26 @@ def _section(title: str, rows: list[Record]) -> Record:
     return {"RowType": "Section", "Title": title, "Rows": rows}
 
 
+def _columns(params: Record) -> list[int]:
+    """How many months back each column of a report lies: the asked time itself, then the earlier ones to compare it with."""
+    for name in _TRACKING:
+        if params.get(name):
+            raise not_found("Xero tracking category or option", str(params[name]))
+    step = _MONTHS[params.get("timeframe", "MONTH")]
+    return [n * step for n in range(params.get("periods", 0) + 1)]
+
+
+def _earlier(day: date, months: int) -> date:
+    """The day as many months before; the last of a month stays the last."""
+    if (day + timedelta(days=1)).day == 1:
+        return months_later(day + timedelta(days=1), -months) - timedelta(days=1)
+    return months_later(day, -months)
+
+
+def _header(days: list[date]) -> Record:
+    return {"RowType": "Header", "Cells": [{"Value": ""}, *({"Value": f"{day:%d %b %y}"} for day in days)]}
+
+
 def _profit_and_loss(world: World, params: Record) -> Any:
     today = world.clock.now().date()
     start = _day(params, "from_date", "fromDate") or today.replace(day=1)
@@ -183,26 +218,41 @@ def _profit_and_loss(world: World, params: Record) -> Any:
     if start > end:
         raise invalid("from_date lies after to_date", field="params.from_date")
     counted = {"PAID"} if params.get("payments_only") else {"PAID", "AUTHORISED"}
-    income = sum(i["Total"] for i in _between(sales(world), start, end) if i["Status"] in counted)
-    costs = sum(b["Total"] for b in _between(bills(world), start, end) if b["Status"] in counted)
+    spans = [(_earlier(start, back), _earlier(end, back)) for back in _columns(params)]
+
+    def totals(rows: list[Record]) -> list[float]:
+        return [sum(r["Total"] for r in _between(rows, *span) if r["Status"] in counted) for span in spans]
+
+    income, costs = totals(sales(world)), totals(bills(world))
     return _report(
-        "Profit and Loss", [f"{start} to {end}"], _section("Income", [_row("Sales", income)]),
-        _section("Less operating expenses", [_row("Cost of goods sold", costs)]),
-        _section("", [_row("Net profit", income - costs)]),
+        "Profit and Loss", [f"{start} to {end}"], _header([end for _, end in spans]),
+        _section("Income", [_row("Sales", *income)]),
+        _section("Less operating expenses", [_row("Cost of goods sold", *costs)]),
+        _section("", [_row("Net profit", *(i - c for i, c in zip(income, costs, strict=True)))]),
     )  # fmt: skip
+
+
+def _booked(rows: list[Record], until: date) -> list[Record]:
+    return [r for r in _between(rows, None, until) if r["Status"] in ("PAID", "AUTHORISED")]
 
 
 def _balance_sheet(world: World, params: Record) -> Any:
     day = _day(params, "date") or world.clock.now().date()
-    owed = [i for i in _between(sales(world), None, day)]
-    owing = [b for b in _between(bills(world), None, day)]
-    bank = sum(i["AmountPaid"] for i in owed) - sum(b["AmountPaid"] for b in owing)
-    receivable, payable = sum(i["AmountDue"] for i in owed), sum(b["AmountDue"] for b in owing)
+    days = [_earlier(day, back) for back in _columns(params)]
+    owed, owing = ([_booked(rows, at) for at in days] for rows in (sales(world), bills(world)))
+
+    def sums(columns: list[list[Record]], field: str) -> list[float]:
+        # On a cash basis nothing is owed.
+        counted = field == "AmountPaid" or not params.get("payments_only")
+        return [sum(r[field] for r in rows) if counted else 0.0 for rows in columns]
+
+    bank = [a - b for a, b in zip(sums(owed, "AmountPaid"), sums(owing, "AmountPaid"), strict=True)]
+    receivable, payable = sums(owed, "AmountDue"), sums(owing, "AmountDue")
     return _report(
-        "Balance Sheet", [f"As at {day}"],
-        _section("Assets", [_row("Business account", bank), _row("Accounts receivable", receivable)]),
-        _section("Liabilities", [_row("Accounts payable", payable)]),
-        _section("Equity", [_row("Retained earnings", bank + receivable - payable)]),
+        "Balance Sheet", [f"As at {day}"], _header(days),
+        _section("Assets", [_row("Business account", *bank), _row("Accounts receivable", *receivable)]),
+        _section("Liabilities", [_row("Accounts payable", *payable)]),
+        _section("Equity", [_row("Retained earnings", *(b + r - p for b, r, p in zip(bank, receivable, payable, strict=True)))]),
     )  # fmt: skip
 
 

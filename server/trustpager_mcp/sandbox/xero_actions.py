@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from . import xero
@@ -12,7 +13,9 @@ from .checks import is_uuid
 from .engine import Call
 from .errors import ApiError, invalid, not_found
 from .mail import notify
+from .people import name_of
 from .store import Record
+from .world import World
 
 _DUE_IN = timedelta(days=14)
 _UPDATABLE = ("status", "due_date", "total", "reference", "line_items")
@@ -21,7 +24,8 @@ _SUBJECT = "Invoice {{xero.invoice_number}} from {{company.name}}"
 _BODY = "Hi {{contact.first_name}}, invoice {{xero.invoice_number}} over {{xero.total}} is due on {{xero.due_date}}."
 
 
-def _deal(call: Call, params: Record) -> Record:
+def deal_of(call: Call, params: Record) -> Record:
+    """The deal that the action is about. Raises VALIDATION_ERROR and NOT_FOUND."""
     deal_id = ((call.body.get("data") or {}).get("deal") or {}).get("id") or params.get("deal_id")
     if not deal_id:
         raise invalid("data.deal.id is required: an invoice belongs to a deal", field="data.deal.id")
@@ -29,26 +33,32 @@ def _deal(call: Call, params: Record) -> Record:
 
 
 def _lines(call: Call, deal: Record, params: Record) -> list[Record]:
-    if given := params.get("line_items"):
-        return [{
-            "description": line.get("description", line.get("Description", "")),
-            "quantity": line.get("quantity", line.get("Quantity", 1)),
-            "unit_amount": line.get("unit_amount", line.get("UnitAmount")),
-        } for line in given]  # fmt: skip
-    wanted = _param_ids(call, params, "deal_product_ids")
+    if params.get("line_items"):
+        return _written(params["line_items"])
+    wanted = given_ids(call, params, "deal_product_ids")
     lines = call.store.all("opportunity_product", opportunity_id=deal["id"])[::-1]
     if wanted:
         if missing := set(wanted) - {line["id"] for line in lines}:
             raise invalid(f"the deal has no products {', '.join(sorted(missing))}", field="params.deal_product_ids")
         lines = [line for line in lines if line["id"] in wanted]
-    return [_line(line["name"], line["quantity"], line["unit_price"], line.get("discount_percent") or 0) for line in lines]
+    return [line_of(line["name"], line["quantity"], line["unit_price"], line.get("discount_percent") or 0) for line in lines]
 
 
-def _line(name: str, quantity: float, price: float, discount: float) -> Record:
+def _written(lines: list[Record]) -> list[Record]:
+    """Lines as the caller wrote them, in either spelling."""
+    return [{
+        "description": line.get("description", line.get("Description", "")),
+        "quantity": line.get("quantity", line.get("Quantity", 1)),
+        "unit_amount": line.get("unit_amount", line.get("UnitAmount")),
+    } for line in lines]  # fmt: skip
+
+
+def line_of(name: str, quantity: float, price: float, discount: float) -> Record:
+    """An invoice's line; the discount in percent is taken off the price."""
     return {"description": name, "quantity": quantity, "unit_amount": round(price * (1 - discount / 100), 2)}
 
 
-def _param_ids(call: Call, params: Record, name: str) -> list[str]:
+def given_ids(call: Call, params: Record, name: str) -> list[str]:
     """Ids of the given name, inside params or beside it under its dotted name."""
     ids = params.get(name) or call.body.get(f"params.{name}") or []
     if not isinstance(ids, list) or not all(is_uuid(i) for i in ids):
@@ -56,7 +66,8 @@ def _param_ids(call: Call, params: Record, name: str) -> list[str]:
     return ids
 
 
-def _param(call: Call, params: Record, name: str, default: object = None) -> object:
+def given(call: Call, params: Record, name: str, default: object = None) -> object:
+    """A parameter, inside params or beside it under its dotted name."""
     return params.get(name, call.body.get(f"params.{name}", default))
 
 
@@ -71,33 +82,61 @@ def create_contact(call: Call, params: Record) -> Record:
     }  # fmt: skip
     contact["ContactID"] = contact["id"]
     call.store.add("xero_contact", [contact])
+    _tell_of_contact(call.world, contact["ContactID"], name, contact["EmailAddress"])
     return contact
 
 
 def create_invoice(call: Call, params: Record) -> Record:
     """An invoice of a deal's products; the Xero contact is found or made from the deal's company or contact."""
-    deal = _deal(call, params)
+    deal = deal_of(call, params)
     payer = xero.payer(call.world, deal)
     if payer is None:
         raise invalid("the deal has neither a company nor a contact to invoice", field="data.deal.id")
     lines = _lines(call, deal, params)
     if not lines:
         raise invalid("there is nothing to invoice: the deal has no products; give params.line_items", field="params.line_items")
-    total = round(sum(line["quantity"] * line["unit_amount"] for line in lines), 2)
-    due = params.get("due_date") or (call.clock.now() + _DUE_IN).date().isoformat()
-    invoice = call.fresh({
-        "trustpager_deal_id": deal["id"], "number": _next_number(call), "currency": deal.get("currency") or "AUD",
-        "due_date": due, "status": "sent", "total": total, "line_items": lines, "xero_contact_id": xero.contact_id(payer["id"]),
-        "online_invoice_url": None,
-    })  # fmt: skip
-    invoice["online_invoice_url"] = f"https://in.xero.example/{invoice['id'][:8]}"
-    call.store.add("invoice", [invoice])
+    contact_id = xero.contact_id(payer["id"])
+    if all(c["ContactID"] != contact_id for c in xero.contacts(call.world)):
+        _tell_of_contact(call.world, contact_id, payer.get("name") or name_of(payer), payer.get("email"))
+    invoice = raise_invoice(call.world, contact_id, lines, params.get("due_date"), trustpager_deal_id=deal["id"])
     emailed = _email(call, params, deal, payer, invoice)
     return {**invoice, "invoice_id": invoice["id"], "email": emailed}
 
 
-def _next_number(call: Call) -> str:
-    numbers = [int(m[1]) for i in call.store.all("invoice") if (m := re.fullmatch(r"INV-(\d+)", str(i.get("number"))))]
+def raise_invoice(world: World, contact_id: str, lines: list[Record], due: str | None = None, **links: Any) -> Record:
+    """An invoice to a Xero contact, approved, and due in two weeks unless it says when."""
+    deal = world.store.get("opportunity", links.get("trustpager_deal_id") or "") or {}
+    invoice = world.fresh({
+        **links, "number": _next_number(world), "currency": deal.get("currency") or "AUD",
+        "due_date": due or (world.clock.now() + _DUE_IN).date().isoformat(), "status": "sent", "total": _total(lines),
+        "line_items": lines, "xero_contact_id": contact_id, "online_invoice_url": None,
+    })  # fmt: skip
+    invoice["online_invoice_url"] = f"https://in.xero.example/{invoice['id'][:8]}"
+    world.store.add("invoice", [invoice])
+    _tell(world, "xero_invoice_created", invoice)
+    return invoice
+
+
+def _total(lines: list[Record]) -> float:
+    return round(sum(float(line["quantity"] * line["unit_amount"]) for line in lines), 2)
+
+
+def _tell(world: World, trigger: str, invoice: Record) -> None:
+    """What automations hear of an invoice: Xero's words for it, and the deal that it belongs to."""
+    shown = next(i for i in xero.sales(world) if i["InvoiceID"] == invoice["id"])
+    links = {"deal_id": invoice["trustpager_deal_id"]} if invoice["trustpager_deal_id"] else {}
+    world.emit(trigger, {
+        "invoice_id": invoice["id"], "invoice_number": invoice["number"], "contact_name": shown["Contact"]["Name"],
+        "total": shown["Total"], "amount_due": shown["AmountDue"], "currency": shown["CurrencyCode"], **links,
+    })  # fmt: skip
+
+
+def _tell_of_contact(world: World, contact_id: str, name: str, email: str | None) -> None:
+    world.emit("xero_contact_created", {"xero_contact_id": contact_id, "name": name, "email": email})
+
+
+def _next_number(world: World) -> str:
+    numbers = [int(m[1]) for i in world.store.all("invoice") if (m := re.fullmatch(r"INV-(\d+)", str(i.get("number"))))]
     return f"INV-{max(numbers, default=999) + 1}"
 
 
@@ -125,9 +164,12 @@ def _email(call: Call, params: Record, deal: Record, payer: Record, invoice: Rec
     subject, body = (
         _filled(str(params.get(k) or text), tags) for k, text in (("email_subject", _SUBJECT), ("email_body", _BODY))
     )
-    attached = [f"{invoice['number']}.pdf"] if params.get("email_attach_pdf") else []
-    link = invoice.get("online_invoice_url")
-    message = notify(call.world, "invoice", str(to), subject, body, via="trustpager", pay_now_url=link, attachments=attached)
+    attached = [f"{invoice['number']}.pdf"] if params.get("email_attach_pdf", True) else []
+    person = contact["id"] if call.store.get("contact", contact["id"]) else None
+    message = notify(
+        call.world, "invoice", str(to), subject, body, via="trustpager", pay_now_url=invoice.get("online_invoice_url"),
+        attachments=attached, deal_id=deal["id"], contact_id=person,
+    )  # fmt: skip
     return {"mode": mode, "to": to, "subject": subject, "message_id": message["id"]}
 
 
@@ -136,11 +178,11 @@ def _filled(text: str, tags: dict[str, str]) -> str:
 
 
 def _recipient(call: Call, params: Record, deal: Record, payer: Record) -> Record:
-    match _param(call, params, "email_recipient_source", "primary_contact"):
+    match given(call, params, "email_recipient_source", "primary_contact"):
         case "xero_contact":
             return payer
         case "secondary_contact":
-            contact_id = _param(call, params, "email_recipient_contact_id")
+            contact_id = given(call, params, "email_recipient_contact_id")
             if not contact_id:
                 raise invalid(
                     "email_recipient_contact_id is required for secondary_contact", field="params.email_recipient_contact_id"
@@ -151,6 +193,10 @@ def _recipient(call: Call, params: Record, deal: Record, payer: Record) -> Recor
     raise invalid(
         "email_recipient_source must be primary_contact, xero_contact or secondary_contact", field="params.email_recipient_source"
     )
+
+
+def _is_paid(invoice: Record) -> bool:
+    return str(invoice["status"]).lower() == "paid"
 
 
 def update_invoice(call: Call, params: Record) -> Record:
@@ -164,48 +210,17 @@ def update_invoice(call: Call, params: Record) -> Record:
     changes = {k: params[k] for k in _UPDATABLE if k in params}
     if str(changes.get("status", "draft")).lower() not in _STATUSES:
         raise invalid(f"status must be one of {', '.join(_STATUSES)}", field="params.status")
+    if "line_items" in changes:
+        changes["line_items"] = _written(changes["line_items"])
+        changes.setdefault("total", _total(changes["line_items"]))
     updated = {**invoice, **changes, "updated_at": call.clock.iso()}
     call.store.save("invoice", updated)
+    if _is_paid(updated) and not _is_paid(invoice):
+        _tell(call.world, "xero_invoice_paid", updated)
     deal = call.store.get("opportunity", invoice.get("trustpager_deal_id") or "")
     payer = xero.payer(call.world, deal) if deal else None
     emailed = _email(call, params, deal, payer, updated) if deal and payer else None
     return {**updated, "invoice_id": updated["id"], "email": emailed}
-
-
-def create_repeating(call: Call, params: Record) -> Record:
-    """A schedule of invoices, of the deal's products or of catalogue products. Usage-based ones are left out."""
-    required = ("contact_id", "schedule_period", "schedule_unit", "account_code", "tax_type")
-    if missing := [n for n in required if not params.get(n)]:
-        raise invalid(f"params.{missing[0]} is required", fields={f"params.{n}": "is required" for n in missing})
-    deal_ids, product_ids = _param_ids(call, params, "deal_product_ids"), _param_ids(call, params, "product_ids")
-    if bool(deal_ids) == bool(product_ids):
-        raise invalid("give exactly one of deal_product_ids and product_ids", field="params.deal_product_ids")
-    lines, skipped = [], []
-    deal = _deal(call, params) if deal_ids else None
-    for record_id in deal_ids or product_ids:
-        line = call.must("opportunity_product" if deal else "product", record_id)
-        if deal and line["opportunity_id"] != deal["id"]:
-            raise invalid(f"the deal has no product {record_id}", field="params.deal_product_ids")
-        product = call.store.get("product", line["product_id"] or "") if deal else line
-        if str((product or {}).get("category") or "").lower().replace(" ", "-") == "usage-based":
-            skipped.append(record_id)
-        else:
-            lines.append(_line(line["name"], line.get("quantity", 1), line.get("unit_price", line.get("price")) or 0, 0))
-    if not lines:
-        raise invalid("all products are usage-based: nothing is left to invoice", field="params.deal_product_ids")
-    repeating = call.fresh({
-        "contact_id": params["contact_id"], "schedule": {"period": params["schedule_period"], "unit": params["schedule_unit"]},
-        "account_code": params["account_code"], "tax_type": params["tax_type"], "line_items": lines, "skipped_products": skipped,
-        "approve_for_sending": _param(call, params, "approve_for_sending", True), "sent_to_contact": True,
-        "next_date": _next_date(call.clock.now().date(), params["schedule_unit"]), "status": "AUTHORISED",
-    })  # fmt: skip
-    call.store.add("xero_repeating_invoice", [repeating])
-    return repeating
-
-
-def _next_date(today: date, unit: str) -> str:
-    days = {"WEEKLY": 7, "MONTHLY": 30, "YEARLY": 365}
-    return (today + timedelta(days=days[unit])).isoformat()
 
 
 ACTIONS: dict[str, Callable[[Call, Record], Record]] = {
@@ -213,5 +228,4 @@ ACTIONS: dict[str, Callable[[Call, Record], Record]] = {
     "xero_create_invoice": create_invoice,
     "xero_create_contact_and_invoice": create_invoice,
     "xero_update_invoice": update_invoice,
-    "xero_create_repeating_invoice": create_repeating,
 }

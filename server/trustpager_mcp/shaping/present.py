@@ -10,7 +10,7 @@ from .records import compact
 from .tables import table
 from .text import clipped
 from .tokens import at_most
-from .view import Download, Limits, Shaped, View
+from .view import Download, Limits, Shaped, Spilled, View
 from .writes import written
 
 _BRIEF = 300

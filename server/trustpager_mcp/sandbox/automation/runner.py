@@ -11,6 +11,7 @@ from ..company import setting
 from ..errors import ApiError
 from ..mail import notify
 from ..store import Record
+from ..texting import sending_number
 from ..world import Event, World
 from . import conditions
 from .actions import ACTIONS, CHAINING, Step
@@ -170,8 +171,9 @@ def _tell_of_failures(world: World, automation: Record, results: list[Record]) -
         text = f"{automation['name']}: {result['action_type']} failed: {result['error']}"
         for address in emails:
             notify(world, "automation_error", address, "An automation action failed", text, source="automation_error")
-        for number in phones:
-            world.send("sms", number, body=text, source="automation_error")
+        if own := sending_number(world.store):
+            for number in phones:
+                world.send("sms", number, body=text, from_number=own["phone_number"], source="automation_error")
         world.store.add("automation_error_notice", [world.fresh({"signature": signature})])
 
 

@@ -10,7 +10,6 @@ from .. import phrases
 from ..engine import Answer, Call, Handler
 from ..errors import invalid
 from ..store import Record
-from .transcripts import keep_coaching
 
 SANDBOX_NOTE = "Made by fixed rules in the practice workspace; no model was asked."
 _FORMAL = {
@@ -20,6 +19,7 @@ _FORMAL = {
 _STOP = frozenset(
     "the a an and or but of to in on for with is are was were be it this that we you i they our your have has had not".split()
 )
+_FRAMEWORK, _GOOD = "SPIN", 60
 _NEEDS = re.compile(r"\b(?:need|want|looking for|would like|must|prefer|hope|wants|needs)\b", re.IGNORECASE)
 _NEXT = re.compile(r"\b(?:next step|follow up|send|book|call you|meet|tomorrow|next week)\b", re.IGNORECASE)
 
@@ -96,26 +96,31 @@ def _coach(call: Call) -> Answer:
     share = len(" ".join(own)) / max(1, len(" ".join([*own, *others])))
     next_steps = any(_NEXT.search(line) for line in own)
     scores = {
-        "listening": _score(1 - abs(share - 0.45) * 2), "discovery": _score(questions / 6), "next_steps": 9 if next_steps else 3,
+        "listening": _score(1 - abs(share - 0.45) * 2), "discovery": _score(questions / 6),
+        "next_steps": 90 if next_steps else 30,
         "rapport": _score(sum(bool(re.search(r"thank|great|appreciate|happy", line, re.IGNORECASE)) for line in own) / 3),
     }  # fmt: skip
-    overall = round(sum(scores.values()) / len(scores), 1)
+    overall = round(sum(scores.values()) / len(scores))
     words = {"listening": "leaves room to the other side", "discovery": "asks questions",
              "next_steps": "agrees on what comes next", "rapport": "builds rapport"}  # fmt: skip
-    strengths = [words[k] for k, v in scores.items() if v >= 6]
-    improvements = [words[k] for k, v in scores.items() if v < 6]
-    summary = f"{member['name']} spoke {share:.0%} of the words and asked {questions} questions; overall {overall} of 10."
-    judged = {"overall_score": round(overall * 10), "strengths": strengths, "improvements": improvements, "summary": summary}
-    kept = keep_coaching(call.world, body.get("transcript_id"), member, kind, judged)
+    strengths = [words[k] for k, v in scores.items() if v >= _GOOD]
+    improvements = [words[k] for k, v in scores.items() if v < _GOOD]
+    summary = f"{member['name']} spoke {share:.0%} of the words and asked {questions} questions; overall {overall} of 100."
+    judged: Record = {"overall_score": overall, "strengths": strengths, "improvements": improvements}
+    result = call.fresh({
+        "transcript_id": transcript["id"] if transcript else None, "source_type": kind, "team_member_id": member["id"],
+        "framework": _FRAMEWORK, **judged, "summary": summary,
+    })  # fmt: skip
+    call.store.add("coaching_result", [result])
     return answered(
-        coaching_id=kept["id"], transcript_id=body.get("transcript_id"),
-        team_member={"user_id": member["id"], "name": member["name"]}, source_type=kind, scores=scores, overall_score=overall,
-        strengths=strengths, improvements=improvements, coaching_summary=summary, credits_charged=3,
+        coaching_id=result["id"], transcript_id=result["transcript_id"], source_type=kind, framework=_FRAMEWORK, scores=scores,
+        team_member={"user_id": member["id"], "name": member["name"]}, **judged, coaching_summary=summary, credits_charged=3,
     )  # fmt: skip
 
 
 def _score(share: float) -> int:
-    return max(1, min(10, round(share * 10)))
+    """Out of a hundred, in tens."""
+    return 10 * max(1, min(10, round(share * 10)))
 
 
 def _pipeline(call: Call) -> Answer:
@@ -141,20 +146,25 @@ def _pipeline(call: Call) -> Answer:
 
 
 def _needs(call: Call) -> Answer:
-    """What the deal's transcripts, notes and activities say that the client wants."""
+    """What the deal's transcripts, activities, notes and contacts say that the client wants; what the prompt asks for first."""
     deal = call.must("opportunity", call.body["deal_id"])
     transcripts = [t for i in call.store.linking("transcript_opportunity", deal["id"]) if (t := call.store.get("transcript", i))]
     activities = call.store.all("activity", deal_id=deal["id"])
+    people = {deal.get("contact_id"), *(i for i, _ in call.store.linked("opportunity_contact", deal["id"]))}
+    contacts = [c for i in people if i and (c := call.store.get("contact", i))]
     texts = [str(t.get("transcript_text") or "") for t in transcripts] + [str(a.get("description") or "") for a in activities]
-    said = [s for text in [*texts, str(deal.get("notes") or "")] for s in sentences(text)]
+    said = [s for text in [*texts, *(str(r.get("notes") or "") for r in (deal, *contacts))] for s in sentences(text)]
     needs = list(dict.fromkeys(s for s in said if _NEEDS.search(s)))
+    focus = _words(call.body.get("master_prompt", ""))
+    needs.sort(key=lambda need: -len(_words(need) & focus))
     settings = call.store.all("company_settings")
     questions: list[Record] = (settings[0]["needs_analysis_config"] or {}).get("questions", []) if settings else []
     lines = call.store.all("opportunity_product", opportunity_id=deal["id"])
     answers = {q["key"]: _line_about(q["label"], said) for q in questions}
     return answered(
         deal_id=deal["id"], needs=needs, answers=answers, recommendations=[f"Keep {line['name']} on the quote" for line in lines],
-        sources={"transcripts": len(transcripts), "activities": len(activities)}, master_prompt=call.body.get("master_prompt"),
+        sources={"transcripts": len(transcripts), "activities": len(activities), "contacts": len(contacts)},
+        master_prompt=call.body.get("master_prompt"),
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def _picture(call: Call, content: bytes, output_format: str, **fields: Any) -> A
 
 
 def _size(body: Record) -> tuple[int, int]:
+    """The asked size. Raises VALIDATION_ERROR with all that there are."""
     pair = (body.get("width", 1024), body.get("height", 1024))
     if pair not in _PAIRS:
         valid = ", ".join(f"{w}x{h}" for w, h in _PAIRS)
@@ -50,6 +51,12 @@ def _size(body: Record) -> tuple[int, int]:
             f"{pair[0]}x{pair[1]} is no valid size; take one of {valid}", field="width", valid_dimensions=valid.split(", ")
         )
     return pair
+
+
+def _check_size(body: Record) -> None:
+    """Before the definition is asked: it knows the single numbers, not which of them go together."""
+    if all(isinstance(body.get(name, 1024), int) for name in ("width", "height")):
+        _size(body)
 
 
 def _painted(call: Call, prompt: str, **fields: Any) -> Answer:
@@ -165,9 +172,17 @@ def _form(call: Call) -> Answer:
     made: Record | None = None
     if body.get("persist", True):
         template = _create(call, "create_form_template", {}, {"name": name, "description": prompt})
+        if body.get("folder"):
+            _put_in_folder(call, template["id"], body["folder"])
         created = [_create(call, "create_form_field", {"id": template["id"]}, f) for f in fields]
         made = {"template_id": template["id"], "field_ids": [f["id"] for f in created]}
     return _generated(call, {"name": name, "folder": body.get("folder"), "fields": fields}, made)
+
+
+def _put_in_folder(call: Call, template_id: str, name: str) -> None:
+    """Into the folder of that name, which is made where there is none."""
+    folder = next(iter(call.store.all("form_folder", name=name)), None) or _create(call, "create_form_folder", {}, {"name": name})
+    call.store.save("form_template", {**call.must("form_template", template_id), "folder_id": folder["id"]})
 
 
 def _document(call: Call) -> Answer:
@@ -234,10 +249,14 @@ def _website(call: Call) -> Answer:
         page_id = _create(call, "create_website_page", {"id": website["id"]}, page)["id"]
         ids = {"id": website["id"], "pageId": page_id}
         created = [_create(call, "create_website_section", ids, {"type": s["type"]}) for s in sections]
+        for section, generated in zip(created, sections, strict=True):
+            kept = call.must("website_section", section["id"])
+            call.store.save("website_section", {**kept, "content": generated["content"]})
         made = {"website_id": website["id"], "page_id": page_id, "section_ids": [s["id"] for s in created]}
     return _generated(call, {"name": name, "page_type": page_type, "sections": sections}, made)
 
 
+CHECKS = {"generate_image_with_ai": _check_size, "edit_image_with_ai": _check_size}
 HANDLERS: dict[str, Handler] = {
     "generate_image_with_ai": lambda c: _painted(c, c.body["prompt"]),
     "edit_image_with_ai": _edit_image,

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError, invalid, not_found
+from ..mail import notify
 from ..seed import Seeder
 from ..store import Record
 
@@ -25,6 +26,8 @@ def own(call: Call) -> Record:
 
 
 def _update_company(call: Call) -> Answer:
+    if not call.body.get("name", own(call)["name"]).strip():
+        raise invalid("name must not be empty", field="name")
     slug = call.body.get("slug")
     if slug is not None and not _SLUG.fullmatch(slug):
         raise invalid("slug takes lower-case letters, digits and single hyphens", field="slug")
@@ -69,16 +72,18 @@ def _invite(call: Call) -> Answer:
     call.store.add("user", [user])
     call.store.add("membership", [membership])
     company = own(call)["name"]
-    call.world.send("email", email, subject=f"Join {company} on TrustPager", body=f"{name}, you are invited to {company}.")
+    notify(call.world, "invitation", email, f"Join {company} on TrustPager", f"{name}, you are invited to {company}.")
     return Answer(_enriched(user, membership, {}), status=201)
 
 
 def _remove(call: Call) -> Answer:
     """Access ends; what the person did stays, without an assignee. Their tokens stop working."""
     user, _, _ = _member(call)
+    if len(call.store.all("membership")) == 1:
+        raise ApiError(409, "CONFLICT", "the last member of a workspace cannot be removed")
     for kind in ("user", "membership", "user_settings"):
         call.store.delete(kind, user["id"])
-    for kind in ("user_connection", "granted_token"):
+    for kind in ("gmail_connection", "granted_token"):
         for record in call.store.all(kind, user_id=user["id"]):
             call.store.delete(kind, record["id"])
     clear_references(call, user["id"], ("task", "assigned_to"), ("work_order", "assigned_to"))
@@ -120,6 +125,19 @@ def _update_preferences(call: Call) -> Answer:
     return Answer(_settings(call, ("default_pipeline_id",)))
 
 
+def _connections(call: Call) -> Answer:
+    """The member's mailboxes, as the sending endpoints know them."""
+    user_id = _member(call)[0]["id"]
+    return everything([
+        {
+            "id": c["id"], "user_id": user_id, "platform_type": "gmail", "platform_account_name": c["email"],
+            "status": c["status"], "calendar_synced": c.get("calendar_synced", False), "gmail_aliases": c["send_as_aliases"],
+            "created_at": c["created_at"], "updated_at": c["updated_at"],
+        }
+        for c in call.store.all("gmail_connection", user_id=user_id)
+    ])  # fmt: skip
+
+
 def _role(membership: Record) -> Record:
     return {"user_id": membership["id"], "role": membership["role"], "created_at": membership["created_at"]}
 
@@ -146,13 +164,6 @@ def seed(s: Seeder) -> None:
         profile: dict[str, Any] = {"phone": phone, "job_title": title, "department": department, "avatar_url": None}
         s.store.save("user", {**user, **profile})
         s.store.add("membership", [{**at, "role": _ROLES.get(user["role"], "client_editor"), "status": "active"}])
-        if user["role"] in ("admin", "sales"):
-            alias = user["email"].replace("@", "+crm@")
-            connection = s.record(
-                300, user_id=user["id"], platform_type="gmail", platform_account_name=user["email"], status="active",
-                calendar_synced=user["role"] == "admin", gmail_aliases=[alias],
-            )  # fmt: skip
-            s.store.add("user_connection", [connection])
 
 
 HANDLERS: dict[str, Handler] = {
@@ -164,7 +175,7 @@ HANDLERS: dict[str, Handler] = {
     "get_personal_user_profile": _personal,
     "get_workspace_user_profile": lambda c: Answer(_settings(c, _OVERRIDES)),
     "update_workspace_user_profile": _update_profile,
-    "list_workspace_user_connections": lambda c: everything(c.store.all("user_connection", user_id=_member(c)[0]["id"])),
+    "list_workspace_user_connections": _connections,
     "get_workspace_user_role": lambda c: Answer(_role(_member(c)[1])),
     "update_workspace_user_role": _update_role,
     "get_workspace_user_preferences": lambda c: Answer(_settings(c, ("default_pipeline_id",))),

@@ -13,6 +13,7 @@ from ..mail import notify
 from ..seed import Seeder
 from ..seed_words import JOB_FOLDER, SOURCES, TAGS
 from ..store import Record
+from ..texting import sending_number, text_out
 from ..world import Job, World
 
 _SEND_AT = time(9)
@@ -139,8 +140,9 @@ def _send(world: World, contact: Record, born: date, today: date) -> None:
         subject, body = filled(message["email_subject"]), filled(message["email_body"])
         notify(world, "birthday", contact["email"], subject, body, contact_id=contact["id"])
         channels.append("email")
-    if "sms" in message["channels"] and contact.get("phone") and not contact.get("sms_unsubscribed"):
-        world.send("sms", contact["phone"], body=filled(message["sms_body"]))
+    own = sending_number(world.store)
+    if own and "sms" in message["channels"] and contact.get("phone") and not contact.get("sms_unsubscribed"):
+        text_out(world, contact["phone"], filled(message["sms_body"]), own)
         channels.append("sms")
     if channels:
         sent = {"contact_id": contact["id"], "year": today.year, "channels": channels, "sent_at": world.clock.iso()}

@@ -228,11 +228,12 @@ _ANSWERS = (
 
 def seed(s: Seeder) -> None:
     users = list(reversed(s.store.all("user")))
-    connections = []
+    connections: list[Record] = []
     for user in users[:3]:
         gmail = user["name"].lower().replace(" ", ".") + "@gmail.example"
         aliases = [user["email"], f"quotes.{user['email']}"]
-        connections.append(s.record(300, user_id=user["id"], email=gmail, status="active", send_as_aliases=aliases))
+        fields = {"user_id": user["id"], "email": gmail, "status": "active", "send_as_aliases": aliases}
+        connections.append(s.record(300, **fields, calendar_synced=not connections))
     s.store.add("gmail_connection", connections)
     deals = s.rng.sample(s.store.all("opportunity", status="open"), 45)
     threads: list[Record] = []

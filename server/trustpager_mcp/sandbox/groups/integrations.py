@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from .. import xero, xero_actions
+from .. import xero, xero_actions, xero_repeating
 from ..engine import Answer, Call, Handler, everything
 from ..errors import ApiError, invalid
 from ..integration_params import checked
@@ -67,6 +67,7 @@ def _kept(kind: str, key: str) -> Callable[[World, Record], Any]:
 
 
 _CHANNELS = [{"id": f"C0{i}", "name": n} for i, n in enumerate(("general", "sales", "installs", "agent-alerts"), 1)]
+_EVENT_TYPES: tuple[Record, ...] = ({"id": 1, "slug": "site-visit", "length": 60}, {"id": 2, "slug": "call", "length": 15})
 _QUERIES: dict[str, Callable[[World, Record], Any]] = {
     **xero.QUERIES,
     "slack_channels": _fixed("channels", *_CHANNELS),
@@ -74,9 +75,7 @@ _QUERIES: dict[str, Callable[[World, Record], Any]] = {
     "facebook_pages": _fixed("pages", {"id": "1001", "name": "Brightside Home Energy"}),
     "facebook_leadgen_forms": _fixed("forms", {"id": "2001", "name": "Solar quote", "status": "ACTIVE"}),
     "facebook_ad_accounts": _fixed("ad_accounts", {"id": "act_3001", "name": "Brightside", "currency": "AUD"}),
-    "calcom_event_types": _fixed(
-        "event_types", {"id": 1, "slug": "site-visit", "length": 60}, {"id": 2, "slug": "call", "length": 15}
-    ),
+    "calcom_event_types": _fixed("event_types", *_EVENT_TYPES),
     "calcom_bookings": _kept("calcom_booking", "bookings"),
     "zoom_users": _slack_users,
     "zoom_meetings": _kept("zoom_meeting", "meetings"),
@@ -116,6 +115,9 @@ def _calcom_booking(call: Call, params: Record) -> Record:
     kept = {k: params.get(k) for k in ("event_type_id", "start", "name", "email")}
     booking = call.fresh({**kept, "guests": [], "status": "ACCEPTED"})
     call.store.add("calcom_booking", [booking])
+    title = next((str(t["slug"]) for t in _EVENT_TYPES if t["id"] == params["event_type_id"]), None)
+    told = {"uid": booking["id"], "title": title, "start_time": booking["start"], "email": booking["email"]}
+    call.world.emit("calcom_booking_created", told)
     return booking
 
 
@@ -149,6 +151,7 @@ def _portant(call: Call, params: Record) -> Record:
 
 _ACTIONS: dict[str, Callable[[Call, Record], Record]] = {
     **xero_actions.ACTIONS,
+    "xero_create_repeating_invoice": xero_repeating.create,
     "slack_send_message": _slack_message,
     "facebook_conversion": _sent("facebook", "event_name"),
     "portant_generate_document": _portant,
@@ -180,6 +183,7 @@ def seed(s: Seeder) -> None:
     s.store.add("xero_bill", sorted(bills, key=lambda b: str(b["created_at"])))
 
 
+JOBS = xero_repeating.JOBS
 HANDLERS: dict[str, Handler] = {
     "list_integrations": lambda c: everything(c.store.all("integration")),
     "get_integration": lambda c: Answer(c.must("integration")),

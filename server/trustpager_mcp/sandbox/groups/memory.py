@@ -113,7 +113,9 @@ _NOTES = (
 
 
 def seed(s: Seeder) -> None:
-    agent_id, rows = s.id(), []
+    """Notes of the agent that watches the pipeline."""
+    (agent,) = s.store.all("registered_agent", name="pipeline-watch")
+    agent_id, rows = agent["id"], []
     for i, contact in enumerate(s.rng.sample(s.store.all("contact"), 30)):
         kind, content, tag = _NOTES[i % len(_NOTES)]
         row = s.record(90 - i * 2.5, **{**_DEFAULTS, "subject_type": "contact", "subject_id": contact["id"], "kind": kind})

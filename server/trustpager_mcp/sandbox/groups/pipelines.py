@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine import Answer, Call, Handler, change, everything
+from ..engine import Answer, Call, Handler, change, clear_references, everything
 from ..errors import ApiError
 from ..store import Record
 from . import opportunities
@@ -38,6 +38,7 @@ def _delete(call: Call) -> Answer:
     for stage in call.store.all("stage", pipeline_id=pipeline["id"]):
         call.store.delete("stage", stage["id"])
     call.store.unlink_everywhere(pipeline["id"])
+    clear_references(call, pipeline["id"], ("user_settings", "default_pipeline_id"))
     call.store.delete("pipeline", pipeline["id"])
     return Answer(status=204)
 

@@ -18,6 +18,11 @@ _DEFAULT_FOUND = 10
 _DEFAULT_THRESHOLD = 0.5
 
 
+def _me(call: Call) -> str:
+    """The person behind the token, or the key's owner."""
+    return call.key.user_id or str(owner(call.store)["id"])
+
+
 def _view(record: Record) -> Record:
     """A request as the API shows it; category and priority stand in its context and beside it."""
     return {**record, "category": record["context"].get("category"), "priority": record["context"].get("priority")}
@@ -36,7 +41,7 @@ def _list(call: Call) -> Answer:
     if "search" in q:
         rows = [(n, r) for n, r in rows if q["search"].lower() in f"{r['title']}\n{r['description']}".lower()]
     if q.get("submitted_by_me"):
-        me = owner(call.store)["id"]
+        me = _me(call)
         rows = [(n, r) for n, r in rows if r["user_id"] == me]
     return page(call, rows, _view)
 
@@ -69,7 +74,7 @@ def _create(call: Call) -> Answer:
     context = {"category": "other", "priority": "medium", "affected_tools": [], **context}
     record = call.fresh({
         "title": body["title"], "description": body["description"], "status": "pending", "context": context, "notes": [],
-        "related_ids": [], "user_id": owner(call.store)["id"],
+        "related_ids": [], "user_id": _me(call),
         "slack_message_ts": f"{call.clock.now().timestamp():.6f}",
     })  # fmt: skip
     call.store.add("service_request", [record])
@@ -98,7 +103,7 @@ def _content(call: Call) -> str:
 
 def _add_note(call: Call) -> Answer:
     record = call.must("service_request")
-    note = {"id": str(uuid4()), "user_id": owner(call.store)["id"], "content": _content(call), "created_at": call.clock.iso()}
+    note = {"id": str(uuid4()), "user_id": _me(call), "content": _content(call), "created_at": call.clock.iso()}
     return Answer(_view(change(call, "service_request", record, {"notes": [*record["notes"], note]})), status=201)
 
 
@@ -107,7 +112,7 @@ def _edit_note(call: Call) -> Answer:
     note = next((n for n in record["notes"] if n["id"] == call.ids["noteId"]), None)
     if note is None:
         raise ApiError(404, "NOT_FOUND", f"service request {record['id']} has no note {call.ids['noteId']}")
-    if note["user_id"] != owner(call.store)["id"]:
+    if note["user_id"] != _me(call):
         raise ApiError(403, "FORBIDDEN", "only the author of a note may edit it")
     edited = {**note, "content": _content(call), "edited_at": call.clock.iso()}
     notes = [edited if n["id"] == note["id"] else n for n in record["notes"]]

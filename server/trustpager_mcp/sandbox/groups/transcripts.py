@@ -165,14 +165,6 @@ def _within(record: Record, query: Record) -> bool:
     return (after is None or at >= after) and (before is None or at <= before)
 
 
-def keep_coaching(world: World, transcript_id: str | None, member: Record, source_type: str, judged: Record) -> Record:
-    """The AI's judgement among the coaching results; `judged` is its overall_score (of 100), strengths, improvements, summary."""
-    about = {"transcript_id": transcript_id, "source_type": source_type, "team_member_id": member["id"], "framework": "SPIN"}
-    result = world.fresh({**about, **judged})
-    world.store.add("coaching_result", [result])
-    return result
-
-
 def _delete(call: Call) -> Answer:
     """With its links and the coaching on it."""
     record = call.must("transcript")

@@ -13,6 +13,7 @@ from ..webhook_delivery import queue
 from ..world import Event, World
 
 _ENTITIES = {"company": "customer", "opportunity": "deal"}
+_SERVICES = ("generic_webhook", "zapier", "typeform")
 _OUTGOING = ("outgoing_webhook", "webhook_subscription")
 
 
@@ -34,8 +35,15 @@ def receive(world: World, token: str, body: Any) -> Answer:
     with world.store.transaction():
         world.store.save("incoming_webhook", hook)
         world.store.add("webhook_receipt", [world.fresh({"webhook_id": hook["id"], "payload": body})])
-        world.emit("webhook_received", {"webhook_id": hook["id"], "payload": body})
+        world.emit(*_told(hook, body))
     return Answer({"received": True})
+
+
+def _told(hook: Record, body: Any) -> tuple[str, Record]:
+    """The trigger that a post sets off: that of the service it comes from, with the post's fields, or the webhook's own."""
+    if hook["service_type"] in _SERVICES and isinstance(body, dict):
+        return hook["service_type"], {**body, "webhook_id": hook["id"]}
+    return "webhook", {"webhook_id": hook["id"], "body": body}
 
 
 def _create_outgoing(call: Call) -> Answer:
