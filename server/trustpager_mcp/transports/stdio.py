@@ -22,6 +22,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from ..app import App, build_server
+from .plain_calls import PlainCalls
 
 _LONGEST_LINE = 64 * 1024 * 1024
 
@@ -29,6 +30,7 @@ _LONGEST_LINE = 64 * 1024 * 1024
 async def serve(app: App) -> None:
     """Serve until the client closes the stream."""
     server = build_server(app)
+    server.middleware.append(PlainCalls(server))
     options = server.create_initialization_options(NotificationOptions(tools_changed=True))
     try:
         async with _streams() as (reader, writer):

@@ -1,0 +1,104 @@
+"""Single messages over a server's pipes, as a client writes them that is no SDK: what is answered, refused, passed over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.http_processes import COMMAND
+
+READ = {"name": "call_read", "arguments": {"tool": "list_pipelines"}}
+
+
+class Pipes:
+    """A server over stdio, spoken to line by line."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}
+        )
+        self._last = 0
+
+    def line(self, text: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(text + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, method: str, params: Any = None) -> dict[str, Any]:
+        """The answer to one request."""
+        self._last += 1
+        self.line(json.dumps({"jsonrpc": "2.0", "id": self._last, "method": method, "params": params or {}}).encode())
+        assert self.process.stdout
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        assert answer["id"] == self._last
+        return answer
+
+    def open(self, version: str) -> None:
+        given = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "pipes", "version": "1"}}
+        assert self.ask("initialize", given)["result"]["protocolVersion"] == version
+        self.line(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
+
+
+@pytest.fixture
+def pipes() -> Iterator[Pipes]:
+    server = Pipes()
+    try:
+        yield server
+    finally:
+        server.process.stdin.close()  # type: ignore[union-attr]
+        server.process.wait(20)
+        server.process.stdout.close()  # type: ignore[union-attr]
+
+
+def test_a_call_counts_only_from_a_client_that_has_introduced_itself(pipes: Pipes) -> None:
+    assert pipes.ask("tools/call", READ)["error"]["code"] == -32602
+    pipes.open("2025-11-25")
+    assert "Sales" in pipes.ask("tools/call", READ)["result"]["content"][0]["text"]
+
+
+def test_calls_of_every_older_version_have_the_same_result(pipes: Pipes) -> None:
+    pipes.open("2025-11-25")
+    newest = pipes.ask("tools/call", READ)["result"]
+    assert set(newest) == {"content", "isError"}
+    assert not newest["isError"]
+    for version in ("2024-11-05", "2025-03-26", "2025-06-18"):
+        older = Pipes()
+        try:
+            older.open(version)
+            assert older.ask("tools/call", READ)["result"] == newest
+        finally:
+            older.process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"name": 7}, {"name": "call_read", "arguments": []}, {"name": "call_read", "_meta": 3}, {"arguments": {}}],
+    ids=json.dumps,
+)
+def test_a_malformed_call_is_refused_as_the_protocol_says_and_the_next_one_works(pipes: Pipes, params: Any) -> None:
+    pipes.open("2025-11-25")
+    assert pipes.ask("tools/call", params)["error"]["code"] == -32602
+    assert not pipes.ask("tools/call", {**READ, "_meta": {"progressToken": 1}})["result"]["isError"]
+
+
+def test_lines_that_are_no_messages_are_passed_over_and_a_closed_pipe_ends_the_server(pipes: Pipes) -> None:
+    pipes.open("2025-11-25")
+    for line in (b"", b"hello", b"[1, 2]", b'{"jsonrpc": "2.0"', b"\xff\xfe", b'{"id": 9}'):
+        pipes.line(line)
+    assert not pipes.ask("tools/call", READ)["result"]["isError"]
+    pipes.process.stdin.close()  # type: ignore[union-attr]
+    assert pipes.process.wait(20) == 0
+
+
+def test_a_client_that_stops_reading_and_leaves_does_not_keep_the_server(pipes: Pipes) -> None:
+    pipes.open("2025-11-25")
+    call = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "find_tools", "arguments": {"query": ["contact"] * 5}}}
+    pipes.process.stdout.close()  # type: ignore[union-attr]
+    for number in range(50):
+        pipes.line(json.dumps({**call, "id": 100 + number}).encode())
+    pipes.process.stdin.close()  # type: ignore[union-attr]
+    assert pipes.process.wait(20) == 0
