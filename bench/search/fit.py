@@ -116,17 +116,36 @@ def fit(examples: list[Example], columns: int) -> Array:
     fixed = [FEATURES.index(name) for name in POLICY]
     weights[fixed] = np.array(list(POLICY.values())) * unit[fixed]
     free = np.array([n for n in range(columns) if n not in fixed])
+    wrong = np.where(right, 0.0, -np.inf)
+
+    def shares(scores: Array) -> tuple[Array, Array]:
+        """Each candidate's probability within its request, and the logarithm of the sum that divides it."""
+        top = np.maximum.reduceat(scores, starts)
+        powers = np.exp(scores - top[of])
+        sums = np.add.reduceat(powers, starts)
+        return powers / sums[of], top + np.log(sums)
+
+    def loss(tried: Array) -> float:
+        scores = features @ tried
+        missed = shares(scores)[1] - shares(scores + wrong)[1]
+        return float(each @ missed + KEPT_SMALL / 2 * tried[free] @ tried[free])
+
     for _ in range(60):
         scores = features @ weights
-        likely = np.exp(scores - np.maximum.reduceat(scores, starts)[of])
-        among_right = likely * right
-        likely /= np.add.reduceat(likely, starts)[of]
-        among_right /= np.add.reduceat(among_right, starts)[of]
+        likely, among_right = shares(scores)[0], shares(scores + wrong)[0]
         gradient = (each[of] * (likely - among_right)) @ features + KEPT_SMALL * weights
         means = np.add.reduceat(likely[:, None] * features, starts)
         bend = (features * (each[of] * likely)[:, None]).T @ features - (means * each[:, None]).T @ means
         step = np.linalg.solve((bend + KEPT_SMALL * np.eye(columns))[np.ix_(free, free)], gradient[free])
-        weights[free] -= step
+        # A whole step may lead too far where few requests speak for a feature: it is halved until it helps.
+        before = loss(weights)
+        for _ in range(20):
+            tried = weights.copy()
+            tried[free] -= step
+            if loss(tried) <= before:
+                weights = tried
+                break
+            step = step / 2
         if np.abs(step).max() < 1e-6:
             break
     fitted: Array = weights / unit
