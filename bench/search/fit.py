@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trustpager_mcp.catalog import Catalog, default_catalog
-from trustpager_mcp.registry import Policy, Registry
+from trustpager_mcp.registry import everything
 from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.search.engine import FEATURES, MEANING_FEATURES, WEIGHTS
 from trustpager_mcp.search.misses import LOW_SCORE
@@ -54,7 +54,7 @@ class Example:
 
 
 def _index(catalog: Catalog) -> Any:
-    return SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes, approvals=True))).index()
+    return SearchIndex(everything(catalog)).index()
 
 
 def _example(index: Any, request: str, accept: Iterable[str], weight: float, group: str, style: str) -> Example:

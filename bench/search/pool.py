@@ -18,7 +18,7 @@ from run import REQUESTS, Search, ours, plain_bm25
 
 from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.definitions import Tool
-from trustpager_mcp.registry import Policy, Registry
+from trustpager_mcp.registry import everything
 from trustpager_mcp.search import Parts
 
 DEPTH = 8
@@ -30,7 +30,7 @@ def searches(catalog: Catalog) -> list[Search]:
         toolset.model_copy(update={"tools": tuple(t.model_copy(update={"intents": ()}) for t in toolset.tools)})
         for toolset in catalog.toolsets.values()
     )
-    whole, without_intents = (Registry(c, Policy(scopes=c.scopes, approvals=True)) for c in (catalog, silent))
+    whole, without_intents = everything(catalog), everything(silent)
     return [ours(whole, Parts(meaning=False)), ours(whole), plain_bm25(whole), plain_bm25(without_intents)]
 
 

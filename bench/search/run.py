@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trustpager_mcp.catalog import default_catalog
-from trustpager_mcp.registry import Policy, Registry
+from trustpager_mcp.registry import Registry, everything
 from trustpager_mcp.search import Parts, SearchIndex
 
 REQUESTS = Path(__file__).with_name("requests.jsonl")
@@ -107,7 +107,7 @@ def main(split: str = "test", ablation: bool = True) -> None:
     requests = [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
     requests = [r for r in requests if split in (r["split"], "all")]
     catalog = default_catalog()
-    registry = Registry(catalog, Policy(scopes=catalog.scopes, approvals=True))
+    registry = everything(catalog)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     search = ours(registry)

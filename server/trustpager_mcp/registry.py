@@ -155,3 +155,8 @@ class Registry:
         near = self.catalog.nearest(name, self.visible)
         hint = f"Nearest: {', '.join(near)}." if near else "Use find_tools to look for one."
         raise UnknownToolError(f"there is no tool {name!r}.", hint=hint)
+
+
+def everything(catalog: Catalog) -> Registry:
+    """All tools, as a credential with every scope and token sees them where the operator allows everything."""
+    return Registry(catalog, Policy(scopes=catalog.scopes, approvals=True, tokens=frozenset(WORDS)))

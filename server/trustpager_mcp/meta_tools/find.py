@@ -11,7 +11,7 @@ from ..catalog import Catalog, cost_text
 from ..definitions import Effect, Tool
 from ..dispatcher import Result
 from ..profiles import used_toolsets
-from ..registry import Policy, Registry
+from ..registry import Registry, everything
 from ..search import NOTHING, Hit, SearchIndex
 from ..signatures import signature
 from .arguments import choice, flag, only, texts
@@ -49,8 +49,8 @@ class _Filter:
         return bool(self.toolset or self.effect)
 
 
-def find(search: SearchIndex, registry: Registry, arguments: dict[str, Any], everything: Callable[[], SearchIndex]) -> Result:
-    """Answer one request or several. `everything` gives the index of all tools, whatever the credential may do.
+def find(search: SearchIndex, registry: Registry, arguments: dict[str, Any], whole: Callable[[], SearchIndex]) -> Result:
+    """Answer one request or several. `whole` gives the index of all tools, whatever the credential may do.
 
     Raises ArgumentsError for a missing query, an unknown toolset or effect, and arguments that it does not take.
     """
@@ -61,7 +61,7 @@ def find(search: SearchIndex, registry: Registry, arguments: dict[str, Any], eve
     wanted = _Filter(
         choice("find_tools", arguments, "toolset", list(toolsets)), choice("find_tools", arguments, "effect", _EFFECTS)
     )
-    index = everything() if unavailable else search
+    index = whole() if unavailable else search
     most = _LINES[min(len(queries), len(_LINES)) - 1]
     blocks: list[str] = []
     data: list[dict[str, Any]] = []
@@ -158,5 +158,5 @@ def toolset_index(registry: Registry) -> list[str]:
 
 
 def index_of_everything(catalog: Catalog) -> SearchIndex:
-    """The search index of all tools, as a credential with every scope and an operator who allows everything sees them."""
-    return SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes, approvals=True)))
+    """The search index of all tools, whoever may use them."""
+    return SearchIndex(everything(catalog))
