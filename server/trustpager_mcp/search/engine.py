@@ -25,13 +25,15 @@ from .lexicon import lexicon
 from .meaning import Likeness, meaning_of
 from .misses import Misses
 from .spelling import Speller
-from .text import STOP, stem, words
+from .text import STOP, aside, stem, words
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
+_ASIDE = 0.5
+"""What a word counts that stands in a clause beside the wish."""
 FEATURES = (
     "stems",  # the rarer words of the request that the tool says, by field
     "families",  # the same for what the words mean
@@ -128,7 +130,10 @@ class Request:
     meanings: dict[str, frozenset[str]]
     question: bool
     plural: bool
-    plain: tuple[str, ...]
+    plain: Bag
+    """Every word, with what it counts."""
+    wish: list[str]
+    """The words without those of an aside."""
 
 
 class _Index:
@@ -186,9 +191,12 @@ class _Index:
     def understand(self, query: str) -> Request:
         """The request's tokens, misspelt words as what they probably are."""
         text = words(query)
+        begins, main = aside(text), len(text)
         sure: list[str] = []
         guesses: Bag = {}
-        for word in text:
+        for place, word in enumerate(text):
+            if place == begins:
+                main = len(sure)
             if not self._parts.spelling or self._speller.knows(word) or stem(word) in self._idf:
                 sure.append(word)
             elif halves := self._speller.split(word):
@@ -199,11 +207,19 @@ class _Index:
             else:
                 sure.append(word)
         if self._parts.spelling:
-            sure += [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
-        stems, families = stems_and_families(sure, self._lexicon)
-        stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
+            joined = [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
+            sure += joined
+        else:
+            joined = []
+        wish, further = (sure[:main] + joined, sure[main:]) if begins < len(text) else (sure, [])
+        stems, families = stems_and_families(wish, self._lexicon)
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
-        first = self._lexicon.first_verb([stem(w) for w in sure]) if self._lexicon else {}
+        stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses
+        if further:
+            besides = stems_and_families(further, self._lexicon)
+            stems = {t: min(w, 1.0) * _ASIDE for t, w in besides[0].items()} | stems
+            families = {f: w * _ASIDE for f, w in besides[1].items()} | families
+        first = self._lexicon.first_verb([stem(w) for w in wish]) if self._lexicon else {}
         return Request(
             self._weighted(stems),
             self._weighted(families),
@@ -212,8 +228,9 @@ class _Index:
             frozenset(first),
             {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
             _is_question(text),
-            _is_plural(text),
-            tuple(dict.fromkeys(sure)),
+            _is_plural(text[:begins]),
+            dict.fromkeys(further, _ASIDE) | dict.fromkeys(wish, 1.0),
+            list(dict.fromkeys(wish)),
         )
 
     def features(self, query: str, candidates: int = 0) -> dict[int, list[float]]:
@@ -224,7 +241,7 @@ class _Index:
         asked = self.understand(query)
         texts = self._compare_texts(asked)
         chosen = {n for n, said in enumerate(zip(*texts, strict=True)) if any(said)}
-        kinds = self._kinds.compare(list(asked.plain), asked.said) if self._kinds else {}
+        kinds = self._kinds.compare(asked.wish, asked.said) if self._kinds else {}
         columns = [kinds[name] for name in FEATURES if name in kinds]
         if candidates and len(chosen) > candidates:
             chosen = self._first(candidates, chosen, texts, columns)
@@ -267,9 +284,9 @@ class _Index:
                 share = weight / total
                 for number, tf in self._postings.get(token, ()):
                     shares[number] += share * tf
-        total = sum(self._plain_idf.get(t, self._unknown_idf) for t in asked.plain) or 1.0
-        for token in asked.plain:
-            share = self._plain_idf.get(token, 0.0) / total
+        total = sum(weight * self._plain_idf.get(t, self._unknown_idf) for t, weight in asked.plain.items()) or 1.0
+        for token, weight in asked.plain.items():
+            share = weight * self._plain_idf.get(token, 0.0) / total
             for number, tf in self._plain.get(token, ()):
                 plain[number] += share * tf
         return stems, families, plain

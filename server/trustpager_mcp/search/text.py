@@ -30,6 +30,9 @@ _CONTRACTIONS = (
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST_QUERY = 600
+_ASIDES = frozenset("before after because since without while until".split())
+_ASIDE_PAIRS = {"so": frozenset("that i we you he she it they the".split()), "in": frozenset(("order",))}
+_A_WISH = 2
 
 
 class _Stemmer(Protocol):
@@ -89,6 +92,18 @@ def _words(text: str) -> tuple[str, ...]:
     for pattern, plain in _CONTRACTIONS:
         text = pattern.sub(plain, text)
     return tuple(_WORD.findall(text))
+
+
+def aside(text: list[str]) -> int:
+    """Where a request goes on to say why, when or with what in mind: "find the product's id before adding it to the quote".
+
+    The place of that clause's first word, or the length of the text. What stands before it has a wish of its own.
+    """
+    for place, (word, following) in enumerate(zip(text, [*text[1:], ""], strict=False)):
+        begins = word in _ASIDES or following in _ASIDE_PAIRS.get(word, ()) or (word == "for" and following.endswith("ing"))
+        if begins and sum(w not in STOP and len(w) > 1 for w in text[:place]) >= _A_WISH:
+            return place
+    return len(text)
 
 
 def content(text: list[str]) -> list[str]:
