@@ -108,6 +108,22 @@ class Store:
             finally:
                 self._connection.execute(f"RELEASE {name}")
 
+    def snapshot(self) -> bytes:
+        """All that is in it, for `restore`."""
+        with self._lock:
+            return self._connection.serialize()
+
+    def restore(self, snapshot: bytes) -> None:
+        """What a snapshot holds in place of everything, at once or, when that fails, not at all."""
+        with self._lock:
+            source = sqlite3.connect(":memory:")
+            try:
+                source.deserialize(snapshot)
+                source.backup(self._connection)
+            finally:
+                source.close()
+                self._forget()
+
     def state(self, name: str) -> Any:
         """What was kept under a name beside the records (clock, seed); None when nothing was."""
         with self._lock:

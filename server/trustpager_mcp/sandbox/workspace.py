@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,9 @@ from .store import Record, Store
 from .world import World, run_due
 
 _REQUESTS_KEPT = 1000
+_SEEDED_KEPT = 2
+_seeded: OrderedDict[tuple[int, datetime], bytes] = OrderedDict()
+"""Fresh workspaces by seed and hour: seeding takes half a second, a reset or another workspace in this process needs none."""
 
 
 @cache
@@ -59,12 +63,24 @@ class Workspace:
             self._attach(self.store.state("seed"), Clock(offset=self.store.state("clock_offset")))
 
     def _begin(self, seed: int) -> None:
+        clock = Clock(self._start)
+        now = clock.now()
+        # A seed counts its times from the full hour, so that all workspaces begun within one are the same.
+        made = seed, now.replace(minute=0, second=0, microsecond=0)
+        if made in _seeded:
+            self.store.restore(_seeded[made])
+            self._attach(seed, clock)
+            self.keep_clock()
+            return
         with self.store.transaction():
             self.store.clear()
-            self._attach(seed, Clock(self._start))
+            self._attach(seed, clock)
             self.store.keep("seed", seed)
             self.keep_clock()
-            seed_workspace(self.store, self.clock.now(), seed, SEEDS)
+            seed_workspace(self.store, now, seed, SEEDS)
+        _seeded[made] = self.store.snapshot()
+        while len(_seeded) > _SEEDED_KEPT:
+            _seeded.popitem(last=False)
 
     def _attach(self, seed: int, clock: Clock) -> None:
         self._seed, self.clock = seed, clock
