@@ -55,6 +55,7 @@ class Store:
     """
 
     def __init__(self, database: str = ":memory:") -> None:
+        self.in_memory = database == ":memory:"
         self._connection = _open(database)
         self.close = weakref.finalize(self, self._connection.close)
         self._lock = threading.RLock()
@@ -114,7 +115,7 @@ class Store:
             return self._connection.serialize()
 
     def restore(self, snapshot: bytes) -> None:
-        """What a snapshot holds in place of everything, at once or, when that fails, not at all."""
+        """What a snapshot holds in place of everything. Only in memory: SQLite copies nothing over a file that is ours alone."""
         with self._lock:
             source = sqlite3.connect(":memory:")
             try:

@@ -27,7 +27,7 @@ from .world import World, run_due
 _REQUESTS_KEPT = 1000
 _SEEDED_KEPT = 2
 _seeded: OrderedDict[tuple[int, datetime], bytes] = OrderedDict()
-"""Fresh workspaces by seed and hour: seeding takes half a second, a reset or another workspace in this process needs none."""
+"""Fresh workspaces by seed and hour: seeding takes half a second, a reset or another workspace in memory a fortieth of it."""
 
 
 @cache
@@ -67,7 +67,7 @@ class Workspace:
         now = clock.now()
         # A seed counts its times from the full hour, so that all workspaces begun within one are the same.
         made = seed, now.replace(minute=0, second=0, microsecond=0)
-        if made in _seeded:
+        if self.store.in_memory and made in _seeded:
             self.store.restore(_seeded[made])
             self._attach(seed, clock)
             self.keep_clock()
