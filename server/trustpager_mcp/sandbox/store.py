@@ -110,7 +110,7 @@ class Store:
                 self._connection.execute(f"RELEASE {name}")
 
     def snapshot(self) -> bytes:
-        """All that is in it, for `restore`."""
+        """All that is in it, for `restore`. Only in memory, since a file's says that it has a log beside it."""
         with self._lock:
             return self._connection.serialize()
 

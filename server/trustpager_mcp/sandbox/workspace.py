@@ -78,9 +78,10 @@ class Workspace:
             self.store.keep("seed", seed)
             self.keep_clock()
             seed_workspace(self.store, now, seed, SEEDS)
-        _seeded[made] = self.store.snapshot()
-        while len(_seeded) > _SEEDED_KEPT:
-            _seeded.popitem(last=False)
+        if self.store.in_memory:
+            _seeded[made] = self.store.snapshot()
+            while len(_seeded) > _SEEDED_KEPT:
+                _seeded.popitem(last=False)
 
     def _attach(self, seed: int, clock: Clock) -> None:
         self._seed, self.clock = seed, clock
