@@ -206,13 +206,19 @@ class App:
         return self._upstream
 
     def open_sandbox(self) -> Starlette:
-        """The practice workspace, made or opened the first time. Raises ConfigurationError when its file cannot be used."""
+        """The practice workspace, made or opened the first time.
+
+        Raises ConfigurationError when its file, or the model that Evie is to ask, cannot be used.
+        """
         if self._sandbox is None:
             from .sandbox.app import create_app
             from .sandbox.errors import WorkspaceFileError
+            from .sandbox.model_planner import planner_of
 
+            chosen = self.settings
+            planner = planner_of(chosen.sandbox_model_key, chosen.sandbox_model_url, chosen.sandbox_model)
             try:
-                self._sandbox = create_app(seed=self.settings.seed, database=self.settings.db or ":memory:")
+                self._sandbox = create_app(seed=chosen.seed, database=chosen.db or ":memory:", planner=planner)
             except WorkspaceFileError as error:
                 raise ConfigurationError(str(error)) from None
         return self._sandbox

@@ -11,6 +11,7 @@ from .errors import ConfigurationError
 from .gate import CONFIRM_MODES, MIN_SECRET, Confirm
 from .request_builder import DEFAULT_BASE_URL
 
+SANDBOX_MODEL_URL = "https://api.openai.com/v1"
 SANDBOX_BASE_URL = "http://sandbox.local/functions/v1/api/v1"
 SANDBOX_KEY = "tp_live_sandbox_full"
 SANDBOX_PORTAL_TOKEN = "sandbox-portal-session"
@@ -21,6 +22,7 @@ class Settings:
     """`scopes`: None asks the API, `("all",)` takes every scope as given. `scopes_ttl`: seconds after which the API is asked
     again.
 
+    `sandbox_model_key`, `sandbox_model_url`, `sandbox_model`: the model that leads the sandbox's Evie, if any (docs/sandbox.md).
     `timeout` in seconds per request; a call with its retries may take 1.8 times that.
     `result_tokens` and `result_characters` bound one result. `timezone` is the IANA zone that moments are shown in (None:
     UTC). `downloads` is the directory that files may be saved to.
@@ -37,6 +39,9 @@ class Settings:
     sandbox: bool = False
     seed: int = 1
     db: str | None = None
+    sandbox_model_key: str | None = field(default=None, repr=False)
+    sandbox_model_url: str = SANDBOX_MODEL_URL
+    sandbox_model: str | None = None
     tools: str = "core"
     scopes: tuple[str, ...] | None = None
     scopes_ttl: float = 300.0

@@ -38,6 +38,9 @@ class ToolkitOptions(TypedDict, total=False):
     scopes_ttl: float
     seed: int
     db: str | None
+    sandbox_model_key: str | None
+    sandbox_model_url: str
+    sandbox_model: str | None
     read_only: bool
     allow: tuple[str, ...]
     deny: tuple[str, ...]

@@ -10,7 +10,7 @@ import click
 
 from ..gate import CONFIRM_MODES
 from ..request_builder import DEFAULT_BASE_URL
-from ..settings import Settings
+from ..settings import SANDBOX_MODEL_URL, Settings
 from .environment import check_environment, known_variables
 
 if TYPE_CHECKING:
@@ -33,6 +33,15 @@ def option(name: str, **keywords: Any) -> Callable[[Any], Any]:
     return click.option(name, envvar=variable, show_envvar=True, **keywords)
 
 
+def model_options(command: Any) -> Any:
+    """The model that leads Evie in the practice workspace."""
+    command = option("--sandbox-model", help="Name of that model.")(command)
+    command = option(
+        "--sandbox-model-url", default=SANDBOX_MODEL_URL, show_default=True, help="Its address, up to /chat/completions."
+    )(command)
+    return option("--sandbox-model-key", help="Key of a model that leads the sandbox's Evie. Better set as a variable.")(command)
+
+
 def connection_options(command: Any) -> Any:
     """What every command that talks to the API takes."""
     # fmt: off
@@ -45,6 +54,7 @@ def connection_options(command: Any) -> Any:
         option("--sandbox", is_flag=True, help="Work on a practice workspace inside this process; no key needed."),
         option("--seed", type=int, default=1, show_default=True, help="Which practice workspace --sandbox makes."),
         option("--db", help="Keep the workspace of --sandbox in this file. Default: in memory, gone at the end."),
+        model_options,
         option("--scopes", callback=split_names, help="Scopes of the key, comma-separated, or `all`. Default: ask the API."),
         option("--scopes-ttl", type=float, default=300.0, show_default=True, help="Seconds after which scopes are asked again."),
         option("--read-only", is_flag=True, help="Refuse every tool that changes anything."),

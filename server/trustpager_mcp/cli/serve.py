@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import connection_options, make_app, option, split_names
+from .options import connection_options, make_app, model_options, option, split_names
 
 if TYPE_CHECKING:
     from ..transports.http.options import HttpOptions
@@ -82,7 +82,7 @@ def serve(transport: str, tools: str, record_searches: bool, workers: int, **opt
 
     listening = {name: options.pop(name) for name in _LISTENING}
     app = make_app(tools, {**options, "credit_period": "day" if transport == "http" else "run"})
-    if app.settings.db:
+    if app.settings.sandbox and (app.settings.db or app.settings.sandbox_model_key):
         app.open_sandbox()
     if record_searches:
         app.misses = Misses(state_file())
@@ -150,15 +150,21 @@ def _http_options(given: dict[str, Any]) -> HttpOptions:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same workspace.")
 @click.option("--db", default=":memory:", help="Keep the workspace in this file. Default: in memory, gone at the end.")
 @click.option("--rate-limit", type=click.IntRange(1), help="Requests that a key may send a minute. Default: no limit.")
-def sandbox(host: str, port: int, seed: int, db: str, rate_limit: int | None) -> None:
+@model_options
+def sandbox(
+    host: str, port: int, seed: int, db: str, rate_limit: int | None,
+    sandbox_model_key: str | None, sandbox_model_url: str, sandbox_model: str | None,
+) -> None:  # fmt: skip
     """Serve the practice workspace as the TrustPager API."""
     import uvicorn
 
     from ..sandbox.app import create_app
     from ..sandbox.errors import WorkspaceFileError
+    from ..sandbox.model_planner import planner_of
 
+    planner = planner_of(sandbox_model_key, sandbox_model_url, sandbox_model)
     try:
-        app = create_app(seed=seed, database=db, rate_limit=rate_limit)
+        app = create_app(seed=seed, database=db, rate_limit=rate_limit, planner=planner)
     except WorkspaceFileError as error:
         raise click.ClickException(str(error)) from None
     click.echo(

@@ -20,6 +20,7 @@ from .admin import check_local, control
 from .engine import Answer
 from .errors import ApiError, invalid
 from .faults import strike
+from .planner import Planner, by_rules
 from .public import public_answer
 from .uploads import form, is_multipart, shown
 from .webhook_delivery import deliver
@@ -33,13 +34,20 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _MAX_BODY = 72 * 1024 * 1024
 
 
-def create_app(*, seed: int = 1, database: str = ":memory:", now: str | None = None, rate_limit: int | None = None) -> Starlette:
+def create_app(
+    *,
+    seed: int = 1,
+    database: str = ":memory:",
+    now: str | None = None,
+    rate_limit: int | None = None,
+    planner: Planner = by_rules,
+) -> Starlette:
     """A sandbox with a seeded workspace; the same seed and `now` make the same one.
 
     `database` may name a file: a workspace that it already holds is opened as it is. `rate_limit` is in requests a minute
-    per caller. Raises WorkspaceFileError when the file cannot be used.
+    per caller; `planner` decides what Evie does. Raises WorkspaceFileError when the file cannot be used.
     """
-    workspace = Workspace(seed, database, now, rate_limit)
+    workspace = Workspace(seed, database, now, rate_limit, planner)
 
     async def api(request: Request) -> Response:
         response = await _api(workspace, request)

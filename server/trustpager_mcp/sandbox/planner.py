@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ from .store import Record
 _STOP = frozenset(
     "a an the of for to in on at me my our all any and or is are was be it this that please can you i we do does with".split()
 )
+EVERYDAY = (
+    "search_everything", "search_opportunities", "list_pipelines", "get_contact", "get_company", "get_opportunity",
+    "create_contact", "create_company", "create_opportunity", "create_task", "create_activity", "move_opportunity",
+)  # fmt: skip
+"""What is asked for most, in words that need not name it."""
 _ENTITY_TOOLS = {"opportunity": "get_opportunity", "contact": "get_contact", "company": "get_company"}
 _ENTITY_IDS = {"opportunity": "opportunity_id", "contact": "contact_id", "company": "company_id"}
 _MIN_SCORE = 4.0
@@ -51,10 +57,14 @@ class Turn:
     message: str
     now: datetime
     tools: dict[str, Tool]
-    """What the token may do."""
+    """What the token may do and Evie does: nothing that deletes, sends or spends."""
     every: dict[str, Tool]
     context: Record = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
+    history: tuple[Record, ...] = ()
+    """The thread's earlier messages: role, content."""
+    began: float = field(default_factory=time.monotonic)
+    """When the turn began, by the machine's own clock."""
 
 
 Planner = Callable[[Turn], ToolCall | str]
@@ -200,6 +210,11 @@ def _scores(message: str, tools: Iterable[Tool]) -> list[tuple[float, Tool]]:
         (sum(rare[w] * words[w] for w in asked) - 3.0 * len(set(_words(tool.name.replace("_", " "))) - asked), tool)
         for tool, words in known
     ]
+
+
+def nearest(message: str, tools: Iterable[Tool]) -> list[Tool]:
+    """The tools, those first that share the most telling words with the message."""
+    return [tool for _, tool in sorted(_scores(message, tools), key=lambda pair: -pair[0])]
 
 
 def _told(turn: Turn) -> str:

@@ -19,6 +19,7 @@ from .faults import Faults
 from .groups import CHECKS, HANDLERS, JOBS, LISTENERS, REWRITES, SEEDS
 from .idempotency import fingerprint, once
 from .limits import RateLimit
+from .planner import Planner, by_rules
 from .rows import Rows, rows_of
 from .seed import seed_workspace
 from .store import Record, Store
@@ -48,13 +49,16 @@ class Workspace:
     Raises WorkspaceFileError when the file cannot be used.
     """
 
-    def __init__(self, seed: int, database: str, now: str | None, per_minute: int | None = None) -> None:
+    def __init__(
+        self, seed: int, database: str, now: str | None, per_minute: int | None = None, planner: Planner = by_rules
+    ) -> None:
         toolsets = _toolsets()
         self.tools: list[Tool] = [t for toolset in toolsets for t in toolset.tools]
         self._group = {t.name: toolset.title for toolset in toolsets for t in toolset.tools}
         self._by_name = {t.name: t for t in self.tools}
         self._router = Router(self.tools)
         self._start = now
+        self._planner = planner
         self.rate_limit = RateLimit(per_minute)
         self.store = Store(database)
         if self.store.is_empty():
@@ -89,7 +93,7 @@ class Workspace:
         self.faults = Faults()
         self.rate_limit.reset()
         self.requests: deque[Record] = deque(maxlen=_REQUESTS_KEPT)
-        self.world = World(self.store, self.clock, self.run, self.keys.system, LISTENERS, tuple(self.tools))
+        self.world = World(self.store, self.clock, self.run, self.keys.system, LISTENERS, tuple(self.tools), self._planner)
 
     def keep_clock(self) -> None:
         """Remember how far the clock was moved."""

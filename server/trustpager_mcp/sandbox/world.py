@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from .clock import Clock
 from .errors import ApiError
+from .planner import Planner, by_rules
 from .store import Record, Store
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class World:
     listeners: tuple[Listener, ...] = ()
     tools: tuple[Tool, ...] = ()
     """What the API can do, for those endpoints that speak about the others (_meta/tools, Evie, proposals)."""
+    planner: Planner = by_rules
+    """Decides what Evie does."""
 
     origin: str = "http://sandbox.local"
     """Scheme and host under which the last caller reached the sandbox: its own links begin with it."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from ...definitions import Tool, input_schema
@@ -13,7 +14,7 @@ from ..arguments import call_tool
 from ..auth import Key, missing_scopes
 from ..engine import Answer, Call, Handler
 from ..errors import ApiError, forbidden, invalid, not_found
-from ..planner import Outcome, Planner, ToolCall, Turn, by_rules
+from ..planner import Outcome, ToolCall, Turn
 from ..pricing import credits
 from ..store import Record
 
@@ -26,7 +27,6 @@ _NEVER = frozenset({"users:write", "users:delete", "approvals:reassign"})
 _ADMIN_ONLY = frozenset({"company:write", "webhooks:write", "integrations:write", "billing:read"})
 _ENTITIES = {"opportunities": "opportunity", "contacts": "contact", "companies": "company"}
 _RECORD_PAGE = re.compile(rf"/crm/({'|'.join(_ENTITIES)})/([0-9a-f-]{{36}})(?:[/?#]|$)")
-_next_step: Planner = by_rules
 
 
 def _meta_entry(tool: Tool) -> Record:
@@ -111,7 +111,7 @@ def _chat(call: Call) -> Answer:
     call.world.charge(credits("evie_message"), "evie_message")
     model = _ADVANCED if thinks else _STANDARD
     events: list[tuple[str, Any]] = [("thread", {"thread_id": thread["id"], "model": model})]
-    answer, used = _work(call, text, events)
+    answer, used = _work(call, text, tuple(thread["messages"]), events)
     if body.get("attachments"):
         answer += " I cannot look at pictures in this practice workspace."
     events += [("text", {"delta": piece}) for piece in _pieces(answer)]
@@ -130,21 +130,21 @@ def _chat(call: Call) -> Answer:
     return Answer(events=events)
 
 
-def _work(call: Call, text: str, events: list[tuple[str, Any]]) -> tuple[str, list[str]]:
+def _work(call: Call, text: str, history: tuple[Record, ...], events: list[tuple[str, Any]]) -> tuple[str, list[str]]:
     """Let the planner call tools until it has an answer; the answer and the tools used."""
     every = {t.name: t for t in call.world.tools}
-    allowed = {t.name: t for t in _allowed(call) if not t.approves}
+    allowed = {t.name: t for t in _allowed(call) if not t.approves and t.effect != "irreversible"}
     context = _located(call.body.get("context") or {})
-    turn = Turn(text, call.clock.now(), allowed, every, context)
+    turn = Turn(text, call.clock.now(), allowed, every, context, history=history)
     for number in range(_MOST_STEPS):
-        step = _next_step(turn)
+        step = call.world.planner(turn)
         if isinstance(step, str):
             return step, [o.call.tool for o in turn.outcomes]
         events.append(("tool_call", {"id": f"call_{number + 1}", "name": step.tool, "arguments": step.arguments}))
         outcome = _call(call, step)
         result = {"error": outcome.error} if outcome.error else {"data": outcome.data}
         events.append(("tool_result", {"id": f"call_{number + 1}", "name": step.tool, "ok": outcome.error is None, **result}))
-        turn = Turn(text, turn.now, allowed, every, context, (*turn.outcomes, outcome))
+        turn = replace(turn, outcomes=(*turn.outcomes, outcome))
     return "That took more steps than I may take.", [o.call.tool for o in turn.outcomes]
 
 
