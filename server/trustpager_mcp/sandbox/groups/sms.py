@@ -68,12 +68,13 @@ JOBS = TEXT_JOBS
 
 _TEXTS = (
     "Hi {name}, our installer is running 20 minutes late. He will ring you when he turns into your street; there "
-    "is nothing you have to do. Brightside Energy",
+    "is nothing you have to do. Your team at Brightside Energy",
     "Thanks for letting me know, the side gate is open, the dogs are inside and the kettle is on. Ring the bell at the back door",
-    "Hi {name}, your quote is ready and in your inbox. It is good for thirty days; call us with any question. Brightside Energy",
+    "Hi {name}, your quote is ready and in your inbox. It is good for thirty days; call us with any question. "
+    "Your team at Brightside Energy",
     "Great, can you ring me tomorrow after four? I would like to talk about the battery before we sign anything. "
     "Is there a smaller one?",
-    "Hi {name}, a reminder of the site visit tomorrow at 9 am. Please have a recent bill at hand. Brightside Energy",
+    "Hi {name}, a reminder of the site visit tomorrow at 9 am. Please have a recent bill at hand. Your team at Brightside Energy",
     "Yes that still works. My husband will be there, he knows where the meter box and the manhole to the roof are. "
     "Thanks for the reminder, see you then",
     "Hi {name}, we have the battery in stock now and could install it in the week after next. Which day suits you?",
