@@ -272,6 +272,7 @@ class App:
     async def _opened(self, credential: Credential, bounds: Narrowing, known: Session | None) -> Session:
         """A session with the scopes of now; the known one where they are the same, or cannot be read."""
         if credential == self.credential:
+            # The same caller, perhaps with a token that a call has brought since.
             credential = self.credential
         policy = replace(narrowed(self._policy, bounds), tokens=credential.tokens)
         fresh_until = float("inf")

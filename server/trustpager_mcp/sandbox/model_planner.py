@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Callable
 from functools import cache
-from ssl import SSLContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..definitions import Tool, input_schema
 from ..errors import ConfigurationError
 from .planner import EVERYDAY, Planner, ToolCall, Turn, by_rules, nearest
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 # The whole workspace waits for the answer, and whoever called gives up after 30 seconds.
 _TURN_SECONDS = 25.0

@@ -191,27 +191,26 @@ class _Index:
     def understand(self, query: str) -> Request:
         """The request's tokens, misspelt words as what they probably are."""
         text = words(query)
-        begins, main = aside(text), len(text)
+        begins = aside(text)
+        wished: int | None = None
         sure: list[str] = []
         guesses: Bag = {}
         for place, word in enumerate(text):
             if place == begins:
-                main = len(sure)
+                wished = len(sure)
             if not self._parts.spelling or self._speller.knows(word) or stem(word) in self._idf:
                 sure.append(word)
             elif halves := self._speller.split(word):
                 sure.extend(halves)
             elif near := self._speller.suggest(word):
-                guesses.update((stem(w), weight / len(near) ** 0.5) for w, weight in near.items())
+                share = (1.0 if wished is None else _ASIDE) / len(near) ** 0.5
+                guesses.update((stem(w), weight * share) for w, weight in near.items())
                 sure.append(next(iter(near)))
             else:
                 sure.append(word)
+        wish, further = sure[:wished], sure[wished:] if wished is not None else []
         if self._parts.spelling:
-            joined = [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
-            sure += joined
-        else:
-            joined = []
-        wish, further = (sure[:main] + joined, sure[main:]) if begins < len(text) else (sure, [])
+            wish += [a + b for a, b in pairwise(text) if self._speller.knows(a + b)]
         stems, families = stems_and_families(wish, self._lexicon)
         verbs = {f: w for f, w in families.items() if f[0] == "V"}
         stems = {t: min(w, 1.0) for t, w in stems.items()} | guesses

@@ -215,9 +215,12 @@ def _beside(answer: Answer, view: View) -> str:
     if not beside:
         return ""
     room = CONCISE_BESIDE if view.detail == "concise" and not view.fields else FULL_CELL
-    text = clipped(cleaned(compact(beside))[0], room)
+    whole = cleaned(compact(beside))[0]
+    text = clipped(whole, room)
+    handle = view.keep(Spilled("record", beside, view.tool.name, view.entity)) if text != whole else None
     outsiders = any(is_outsiders(k, v, view.entity) for k, v in beside.items())
-    return "beside: " + (bounded_inline(text, view.nonce) if outsiders else text)
+    how = f'; whole: read_result("{handle}")' if handle else ""
+    return "beside: " + (bounded_inline(text, view.nonce) if outsiders else text) + how
 
 
 def _page(answer: Answer, head: list[str], rows: list[str], below: list[str], outsiders: bool) -> str:

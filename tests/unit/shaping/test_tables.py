@@ -201,3 +201,12 @@ def test_an_id_of_another_record_does_not_crowd_out_what_tells_the_row() -> None
     rows = [{"id": str(i), "subject_id": f"6f1c2e9a-4b7d-4e0a-9c55-2d8f3b1a7e1{i}", "kind": f"k{i}"} for i in range(3)]
     assert shown(page(rows), entity=entity).startswith("id,kind\n0,k0\n")
     assert "more fields: subject_id" in shown(page(rows), entity=entity)
+
+
+def test_what_stands_beside_the_rows_is_clipped_and_kept_whole() -> None:
+    kept: list[Any] = []
+    beside = {"variables": [f"contact.field_{n}" for n in range(40)]}
+    text = shown({"data": [{"id": "1"}], **beside}, keep=lambda spilled: kept.append(spilled.value) or "rx")
+    assert 'whole: read_result("rx")' in text
+    assert kept == [beside]
+    assert "read_result" not in shown({"data": [{"id": "1"}], "variables": ["contact.email"]}, keep=lambda _: "rx")

@@ -199,15 +199,7 @@ def _record(world: World) -> None:
 def _transcribe(world: World, booking: Record, length: int) -> None:
     """What was said and by whom, among the transcripts, linked to the booking's contact and opportunity."""
     user = next((u for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))), {"name": "Host", "email": None})
-    people = [
-        {"name": user["name"], "email": user["email"], "phone": None, "role": "host"},
-        {
-            "name": booking["customer_name"],
-            "email": booking["customer_email"],
-            "phone": booking["customer_phone"],
-            "role": "guest",
-        },
-    ]
+    people = bookings.participants(booking, user)
     said = ("Thanks for making the time.", booking["message"] or "Thanks for having me.")
     transcript = world.fresh({
         "title": f"{booking['event_type_name']}: {booking['customer_name']}", "type": "meeting", "source": "recall",

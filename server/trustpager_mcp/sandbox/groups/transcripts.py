@@ -13,6 +13,7 @@ from ..errors import invalid
 from ..ordered import named
 from ..people import by_email, by_phone, name_of, open_deals
 from ..phones import to_e164
+from ..scheduling.bookings import participants
 from ..seed import Seeder
 from ..store import Record, Store
 from ..timeline import log_activity
@@ -197,21 +198,12 @@ _COACHING = (
 def _recording(s: Seeder, booking: Record) -> Record:
     """What the Notetaker wrote down of a booking."""
     host = s.store.get("user", next(iter(booking["assigned_user_ids"]), "")) or s.store.all("user")[-1]
-    people = [
-        {"name": host["name"], "email": host["email"], "phone": None, "role": "host"},
-        {
-            "name": booking["customer_name"],
-            "email": booking["customer_email"],
-            "phone": booking["customer_phone"],
-            "role": "guest",
-        },
-    ]
     start, end = moment(booking["start_time"]), moment(booking["end_time"])
     assert start is not None
     assert end is not None
     fields: Record = {
         "title": f"{booking['event_type_name']}: {booking['customer_name']}", "type": "meeting", "source": "recall",
-        "participants": people, "booking_id": booking["id"], "occurred_at": booking["start_time"],
+        "participants": participants(booking, host), "booking_id": booking["id"], "occurred_at": booking["start_time"],
         "duration_seconds": int((end - start).total_seconds()),
         "transcription_status": "complete", "recording_url": None, "inbox_path": _INBOX["meeting"], "metadata": {},
         "created_by": host["id"], "model": "whisper-1", "due_at": None,

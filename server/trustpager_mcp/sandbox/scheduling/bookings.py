@@ -210,6 +210,12 @@ def _place(world: World, event_type: Record) -> Record:
     return {"pipeline_id": stage["pipeline_id"], "stage_id": stage["id"]} if stage else {}
 
 
+def participants(booking: Record, host: Record) -> list[Record]:
+    """Who was at a booking, as a transcript names them."""
+    guest = {field: booking[f"customer_{field}"] for field in ("name", "email", "phone")}
+    return [{"name": host["name"], "email": host["email"], "phone": None, "role": "host"}, {**guest, "role": "guest"}]
+
+
 def _guests(world: World, booking: Record) -> list[str]:
     team = [u["email"] for i in booking["assigned_user_ids"] if (u := world.store.get("user", i))]
     return list(dict.fromkeys([booking["customer_email"], *(a["email"] for a in booking["attendees"]), *team]))
