@@ -30,17 +30,17 @@ _LONGEST_LINE = 64 * 1024 * 1024
 async def serve(app: App) -> None:
     """Serve until the client closes the stream."""
     server = build_server(app)
-    server.middleware.append(PlainCalls(server))
     options = server.create_initialization_options(NotificationOptions(tools_changed=True))
     try:
-        async with _streams() as (reader, writer):
+        async with _streams(PlainCalls(server)) as (reader, writer):
             await server.run(reader, writer, options)
     finally:
         await app.aclose()
 
 
 @asynccontextmanager
-async def _streams() -> AsyncIterator[Any]:
+async def _streams(calls: PlainCalls) -> AsyncIterator[Any]:
+    """The SDK's two ends; `calls` takes its own out of what comes in."""
     if not (_is_pipe(0) and _is_pipe(1)) or sys.platform == "win32":
         async with stdio_server() as streams:
             yield streams
@@ -49,9 +49,12 @@ async def _streams() -> AsyncIterator[Any]:
     try:
         # What handlers or their children print must not get between the messages.
         _divert()
-        incoming = await Incoming.open(wire_in)
+        incoming = await Incoming.open(wire_in, calls)
         outgoing = await Outgoing.open(wire_out)
-        yield incoming, outgoing
+        async with asyncio.TaskGroup() as tasks:
+            calls.start(tasks, outgoing.write)
+            yield incoming, outgoing
+            calls.close()
         outgoing.close()
         incoming.close()
     finally:
@@ -90,25 +93,26 @@ class _Stream:
 class Incoming(_Stream):
     """The messages of a pipe, one a line; for a line that is none, what is wrong with it."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, calls: PlainCalls) -> None:
         self._reader = reader
         self._transport = transport
+        self._calls = calls
 
     @classmethod
-    async def open(cls, descriptor: int) -> Incoming:
+    async def open(cls, descriptor: int, calls: PlainCalls) -> Incoming:
         reader = asyncio.StreamReader(limit=_LONGEST_LINE)
         pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        return cls(reader, transport)
+        return cls(reader, transport, calls)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
         try:
-            line = await self._reader.readline()
-            if line:
-                return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+            while line := await self._reader.readline():
+                if not self._calls.take(line):
+                    return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
         except ValueError as error:
             return error
         raise StopAsyncIteration
@@ -125,10 +129,11 @@ class Incoming(_Stream):
 
 
 class Outgoing(_Stream):
-    """A pipe to write messages to; `send` waits while the reader is behind."""
+    """A pipe to write messages to, those of one turn of the event loop together; `send` waits while the reader is behind."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self._lines: list[bytes] = []
 
     @classmethod
     async def open(cls, descriptor: int) -> Outgoing:
@@ -140,11 +145,23 @@ class Outgoing(_Stream):
     async def send(self, item: SessionMessage, /) -> None:
         """Write one message. Raises anyio.BrokenResourceError when the client has closed the pipe."""
         text: str = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+        await self.write(text.encode())
+
+    async def write(self, line: bytes) -> None:
+        """Write one line, its end not included. Raises anyio.BrokenResourceError when the client has closed the pipe."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(line)
         try:
-            self._writer.write(text.encode() + b"\n")
             await self._writer.drain()
         except OSError:
             raise anyio.BrokenResourceError from None
 
+    def _flush(self) -> None:
+        if self._lines:
+            self._writer.write(b"\n".join((*self._lines, b"")))
+            self._lines.clear()
+
     def close(self) -> None:
+        self._flush()
         self._writer.close()
