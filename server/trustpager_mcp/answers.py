@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
+
 from .definitions import Tool
 from .errors import UpstreamError
 from .shaping import Download
@@ -65,12 +67,20 @@ def classify(tool: Tool, response: Response) -> Any:
     if _is_file(response):
         return file_answer(tool, response)
     try:
-        payload = json.loads(response.content)
+        payload = _parsed(response.content)
     except (ValueError, RecursionError):
         raise _unreadable(tool, response, _seen(response)) from None
     if _tells_of_failure(payload):
         raise _api_error(tool, response)
     return payload
+
+
+def _parsed(content: bytes) -> Any:
+    """JSON as data. The quick parser refuses what the lenient one takes: lone surrogates, a byte order mark, deep nesting."""
+    try:
+        return from_json(content)
+    except ValueError:
+        return json.loads(content)
 
 
 def granted_token(payload: Any) -> str | None:

@@ -12,11 +12,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from .callers import AnswerNeeded
@@ -24,7 +25,7 @@ from .credentials import Credential
 from .definitions import Effect, Tool
 from .errors import ConfigurationError, ToolError, nothing_happened
 from .redaction import one_line, without_secrets
-from .tracing import call_span
+from .tracing import call_span, tracing
 
 Outcome = Literal["done", "queued", "preview", "refused", "declined", "asked", "failed", "uncertain", "cancelled", "broken"]
 OUTCOMES: dict[Outcome, str] = {
@@ -171,26 +172,16 @@ class AuditLog:
         """Show the record of every call from now on."""
         self._observers.append(observer)
 
-    @contextmanager
-    def recording(self, tool: str, arguments: dict[str, Any], credential: Credential) -> Iterator[CallRecord]:
+    def recording(self, tool: str, arguments: dict[str, Any], credential: Credential) -> AbstractContextManager[CallRecord]:
         """The record of a call, written when the call ends, however it ends. A tracing span lies around the call."""
-        record = CallRecord(tool, credential.fingerprint, arguments=arguments)
-        with call_span(record), self._watched(record, credential) if self.on else _ending(record):
-            yield record
+        return _Recording(self, CallRecord(tool, credential.fingerprint, arguments=arguments), credential)
 
-    @contextmanager
-    def _watched(self, record: CallRecord, credential: Credential) -> Iterator[None]:
-        record.time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        started = time.perf_counter()
-        try:
-            with _ending(record):
-                yield
-        finally:
-            record.duration_ms = round((time.perf_counter() - started) * 1000, 1)
-            if self._sink is not None:
-                self._sink.write(self._line(record, credential))
-            for observer in self._observers:
-                observer(record)
+    def write(self, record: CallRecord, credential: Credential) -> None:
+        """Write the record of a call that has ended, and show it to the observers."""
+        if self._sink is not None:
+            self._sink.write(self._line(record, credential))
+        for observer in self._observers:
+            observer(record)
 
     def _line(self, record: CallRecord, credential: Credential) -> str:
         entry: dict[str, Any] = {
@@ -215,20 +206,43 @@ class AuditLog:
         return json.dumps(entry, separators=(",", ":"), default=str)
 
 
-@contextmanager
-def _ending(record: CallRecord) -> Iterator[None]:
-    """How a call ended that no answer ended."""
-    try:
-        yield
-    except AnswerNeeded:
-        record.outcome = "asked"
-        raise
-    except Exception as error:
-        record.outcome, record.code = "broken", type(error).__name__
-        raise
-    except BaseException:
-        record.outcome = "cancelled"
-        raise
+class _Recording:
+    """Around one call. A class of its own, since nested generators cost every call more than all that is recorded."""
+
+    def __init__(self, log: AuditLog, record: CallRecord, credential: Credential) -> None:
+        self._log = log
+        self._record = record
+        self._credential = credential
+        self._span = call_span(record) if tracing() else None
+        self._started = 0.0
+
+    def __enter__(self) -> CallRecord:
+        if self._span is not None:
+            self._span.__enter__()
+        if self._log.on:
+            self._record.time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._started = time.perf_counter()
+        return self._record
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                self._ended_by(error)
+            if self._log.on:
+                self._record.duration_ms = round((time.perf_counter() - self._started) * 1000, 1)
+                self._log.write(self._record, self._credential)
+        finally:
+            if self._span is not None:
+                self._span.__exit__(kind, error, trace)
+
+    def _ended_by(self, error: BaseException) -> None:
+        """How a call ended that no answer ended."""
+        if isinstance(error, AnswerNeeded):
+            self._record.outcome = "asked"
+        elif isinstance(error, Exception):
+            self._record.outcome, self._record.code = "broken", type(error).__name__
+        else:
+            self._record.outcome = "cancelled"
 
 
 def digest(arguments: dict[str, Any], credential: Credential) -> str:

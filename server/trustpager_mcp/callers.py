@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 _FIRST_SIGN = 5.0
@@ -73,28 +72,34 @@ class Callers(Caller):
             await caller.progress(message)
 
 
-@contextmanager
-def signs_of_life(caller: Caller, what: str) -> Iterator[None]:
+class SignsOfLife:
     """While the body runs, tell the caller every few seconds that it still does, so that the client keeps waiting.
 
     Costs a timer and nothing else for a call that is quick, or for a caller that hears nothing.
     """
-    if caller is SILENT:
-        yield
-        return
-    started = time.monotonic()
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def repeat() -> None:
+    def __init__(self, caller: Caller, what: str) -> None:
+        self._caller = caller
+        self._what = what
+        self._started = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        if self._caller is not SILENT:
+            self._timer = asyncio.get_running_loop().call_later(_FIRST_SIGN, self._begin)
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._repeat())
+
+    async def _repeat(self) -> None:
         while True:
             with suppress(ConnectionError, RuntimeError):
-                await caller.progress(f"{what}: waiting for {time.monotonic() - started:.0f} s")
+                await self._caller.progress(f"{self._what}: waiting for {time.monotonic() - self._started:.0f} s")
             await asyncio.sleep(_BETWEEN_SIGNS)
-
-    timer = asyncio.get_running_loop().call_later(_FIRST_SIGN, lambda: tasks.add(asyncio.ensure_future(repeat())))
-    try:
-        yield
-    finally:
-        timer.cancel()
-        for task in tasks:
-            task.cancel()

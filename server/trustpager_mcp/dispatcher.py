@@ -16,7 +16,7 @@ from .answers import Answer, classify, granted_token
 from .approvals import held_approval, queued_text
 from .audit import CallRecord
 from .call_options import CallOptions, take_options
-from .callers import SILENT, Caller, signs_of_life
+from .callers import SILENT, Caller, SignsOfLife
 from .credentials import Credential
 from .credits import price
 from .definitions import Effect, Tool
@@ -157,7 +157,7 @@ class Dispatcher:
         key = identity(self._tenant, tool.name, call.arguments, call.options.idempotency_key) if tool.effect != "read" else ""
         if asks and not self._will_join(key, call.options):
             await self._safe.gate.confirm(tool, call.arguments, call.caller, self._tenant, lambda: self._target(call))
-        with signs_of_life(call.caller, tool.name):
+        with SignsOfLife(call.caller, tool.name):
             answer = await (self._once(key, call) if key else self._answer(self._delivery(call), call))
             record.attempts, record.status = answer.attempts, answer.status
             record.credits, record.request_id = answer.credits, answer.request_id

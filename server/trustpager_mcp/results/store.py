@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -87,6 +87,10 @@ class ResultStore:
         self._max_age = max_age
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], StoredResult] = OrderedDict()
+        self._owned: dict[str, OrderedDict[str, int]] = {}
+        """The handles of each owner with the size of what they name, oldest first."""
+        self._bytes_of: Counter[str] = Counter()
+        self._bytes = 0
 
     def keep(self, owner: str, spilled: Spilled) -> str | None:
         """The handle of the kept answer; None when it alone is larger than a credential may keep."""
@@ -96,9 +100,10 @@ class ResultStore:
         self._forget_expired()
         self._make_room(owner, len(content))
         handle = "r" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_HANDLE_LENGTH))
-        kept = self._kept[owner, handle] = StoredResult(
+        kept = StoredResult(
             handle, spilled.kind, content, spilled.name, spilled.media_type, spilled.entity, self._clock() + self._max_age
         )
+        self._add(owner, kept)
         if self._shelf is not None:
             self._to_share.append((owner, kept))
         return handle
@@ -122,7 +127,7 @@ class ResultStore:
         found = await self._shelf.get(owner, handle)
         if found is not None:
             self._make_room(owner, len(found.content))
-            self._kept[owner, handle] = found
+            self._add(owner, found)
 
     def get(self, owner: str, handle: str) -> StoredResult:
         """Raises UnknownResultError."""
@@ -140,7 +145,7 @@ class ResultStore:
     def list(self, owner: str) -> list[StoredResult]:
         """The owner's kept answers, newest first."""
         self._forget_expired()
-        return [r for (whose, _), r in reversed(self._kept.items()) if whose == owner]
+        return [self._kept[owner, handle] for handle in reversed(self._owned.get(owner, {}))]
 
     def _forget_expired(self) -> None:
         now = self._clock()
@@ -148,20 +153,29 @@ class ResultStore:
             key, oldest = next(iter(self._kept.items()))
             if oldest.expires > now:
                 return
-            del self._kept[key]
+            self._drop(*key)
 
     def _make_room(self, owner: str, size: int) -> None:
-        own = [(key, r) for key, r in self._kept.items() if key[0] == owner]
-        used = sum(len(r.content) for _, r in own)
-        for count, (key, result) in enumerate(own):
-            if len(own) - count < self._max_results and used + size <= self._max_bytes:
-                break
-            used -= len(result.content)
-            del self._kept[key]
-        total = sum(len(r.content) for r in self._kept.values())
-        while self._kept and total + size > self._max_bytes_of_all:
-            _, displaced = self._kept.popitem(last=False)
-            total -= len(displaced.content)
+        own = self._owned.get(owner)
+        while own and (len(own) >= self._max_results or self._bytes_of[owner] + size > self._max_bytes):
+            self._drop(owner, next(iter(own)))
+        while self._kept and self._bytes + size > self._max_bytes_of_all:
+            self._drop(*next(iter(self._kept)))
+
+    def _add(self, owner: str, result: StoredResult) -> None:
+        size = len(result.content)
+        self._kept[owner, result.handle] = result
+        self._owned.setdefault(owner, OrderedDict())[result.handle] = size
+        self._bytes_of[owner] += size
+        self._bytes += size
+
+    def _drop(self, owner: str, handle: str) -> None:
+        del self._kept[owner, handle]
+        size = self._owned[owner].pop(handle)
+        self._bytes_of[owner] -= size
+        self._bytes -= size
+        if not self._owned[owner]:
+            del self._owned[owner], self._bytes_of[owner]
 
 
 def _content(spilled: Spilled) -> bytes:

@@ -22,6 +22,7 @@ _TABLE_ROWS = 3
 _MANY_FIELDS = 1_000
 _MAX_NESTED = 4_000
 _NEWLINE = "\n"
+_PLAIN_KINDS = (bool, int, float)
 
 
 class _Fields:
@@ -40,23 +41,26 @@ class _Fields:
         self._known = fields_of(view.entity)
         self._everything = view.everything
 
-    def add(self, name: str, value: Any) -> None:
-        field = self._known[name]
-        self.removed += field.removed
-        shown_name = field.name[:200]
-        outside = field.outsiders
-        kind = type(value)
-        # Most values of a record are short plain texts, numbers and flags, which no rule for texts has anything to do with.
-        if kind is str and is_plain(value):
-            if len(value) > 16 and value[4] == "-" and not self._everything:
-                value = moment(value, self.view.zone)
-        elif kind not in (bool, int, float):
-            outside = outside or has_long_text(value)
-            self.structured = True
-            value = self._shown(name, value, field.html)
-        self.values[shown_name] = value
-        if outside:
-            self.outsiders.add(shown_name)
+    def add(self, chosen: dict[str, Any]) -> None:
+        known, values, outsiders = self._known, self.values, self.outsiders
+        for name, value in chosen.items():
+            field = known[name]
+            shown_name = field.name
+            outside = field.outsiders
+            kind = type(value)
+            # Most values of a record are short plain texts, numbers and flags, which no rule for texts has anything to do with.
+            if kind is str and is_plain(value):
+                if len(value) > 16 and value[4] == "-" and not self._everything:
+                    value = moment(value, self.view.zone)
+            elif kind not in _PLAIN_KINDS:
+                outside = outside or has_long_text(value)
+                self.structured = True
+                value = self._shown(name, value, field.html)
+            values[shown_name] = value
+            if outside:
+                outsiders.add(shown_name)
+            if field.removed:
+                self.removed += field.removed
 
     def _shown(self, name: str, value: Any, html: bool) -> Any:
         if isinstance(value, str):
@@ -183,8 +187,7 @@ def record(answer: Answer, view: View, payload: Any = None) -> Shaped:
         limit = _SMALLEST_TEXT
     while True:
         fields = _Fields(view, limit)
-        for name, value in chosen.items():
-            fields.add(name, value)
+        fields.add(chosen)
         text = _written(fields, whole)
         if fits(text, view.limits):
             return Shaped(text, payload)

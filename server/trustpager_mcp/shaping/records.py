@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic_core import to_json
+
 LABELS = ("display_name", "full_name", "name", "title", "subject", "label", "email")
 _MAX_DEPTH = 60
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -23,6 +25,11 @@ def is_uuid(value: Any) -> bool:
 
 def compact(value: Any) -> str:
     """Compact JSON, not escaped to ASCII."""
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        # A lone surrogate, or nested too deep for the quick way.
+        pass
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _HISTORY = re.compile(
 _SIGNATURE = re.compile(r"^(?:-- ?|__+|Sent from my \w.{0,40}|Get Outlook for .{0,20})$", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?。！？…][\"')\]]?(?=\s|$)|\n")
 _MAX_HTML = 2_000_000
+_SHORT_HTML = 4_000
 _SHORT = 40
 """Characters; encoded bytes are looked for in texts from this length on."""
 _SPEAKER = ("speaker", "role", "speaker_name", "participant", "author", "from")
@@ -49,6 +50,16 @@ def readable(text: str, *, html: bool = False) -> str:
 
 def markdown(html: str) -> str:
     """HTML as Markdown; comments, scripts, styles and hidden parts are gone."""
+    return _short_markdown(html) if len(html) <= _SHORT_HTML else _markdown(html)
+
+
+@lru_cache(maxsize=256)
+def _short_markdown(html: str) -> str:
+    """Kept, since agents read the same notes again and again, in lists and one by one."""
+    return _markdown(html)
+
+
+def _markdown(html: str) -> str:
     from html_to_markdown import convert
 
     source, options = html[:_MAX_HTML].encode("utf-8", "replace").decode("utf-8"), _options()
@@ -121,8 +132,8 @@ def clipped(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head = text[:limit]
-    ends = [m.end() for m in _SENTENCE_END.finditer(head)]
-    if ends and ends[-1] >= limit // 2:
+    ends = [m.end() for m in _SENTENCE_END.finditer(head, limit // 2)]
+    if ends:
         head = head[: ends[-1]]
     elif (space := head.rfind(" ")) >= limit // 2:
         head = head[:space]

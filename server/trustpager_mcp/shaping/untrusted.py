@@ -23,6 +23,7 @@ _FREE_TEXT = frozenset(
 )
 _LONG = 60
 _LONG_NAME = 64
+_LONGEST_SHOWN = 200
 _MOST_NAMES = 1_024
 _ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
 _JOINERS = "\u200c\u200d\ufe0f"
@@ -79,7 +80,7 @@ def cleaned_value(value: Any, depth: int = 0) -> tuple[Any, int]:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What the name of a field tells: the name without hidden characters and how many there were, and who wrote its text."""
+    """What the name of a field tells: the name to show, how many hidden characters it lost, and who wrote its text."""
 
     name: str
     removed: int
@@ -102,8 +103,9 @@ class Fields(dict[str, Field]):
     def __missing__(self, name: str) -> Field:
         shown, removed = cleaned(name)
         first = name.split(".", 1)[0]
-        free = first in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT
-        field = Field(shown, removed, free or name in self._outsider or first in self._outsider, name in self._html)
+        outsiders = first in _FREE_TEXT or name.rsplit(".", 1)[-1] in _FREE_TEXT
+        outsiders = outsiders or name in self._outsider or first in self._outsider
+        field = Field(shown[:_LONGEST_SHOWN], removed, outsiders, name in self._html)
         if len(name) <= _LONG_NAME and len(self) < _MOST_NAMES:
             self[name] = field
         return field

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -152,10 +153,8 @@ class PlainCalls:
             answer = {"error": ErrorData(code=CONNECTION_CLOSED, message="Connection closed").model_dump(exclude_none=True)}
         assert answer is not None
         assert self._send is not None
-        try:
+        with suppress(anyio.BrokenResourceError):
             await self._send(to_json({"jsonrpc": "2.0", "id": context.request_id, **answer}))
-        except anyio.BrokenResourceError:
-            pass
 
     async def _answer(self, context: _Context, params: PlainParams) -> dict[str, Any]:
         async def handle(ctx: Any) -> Any:
