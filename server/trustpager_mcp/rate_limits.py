@@ -184,7 +184,9 @@ def retry_after(response: Response) -> float | None:
 def exhausted(response: Response) -> float | None:
     """Seconds until the rate's window ends, when the answer says that nothing is left in it."""
     headers = response.headers
-    combined = dict(part.strip().split("=", 1) for part in headers.get("ratelimit", "").split(",") if "=" in part)
+    combined: dict[str, str] = {}
+    if together := headers.get("ratelimit"):
+        combined = dict(part.strip().split("=", 1) for part in together.split(",") if "=" in part)
     left = headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining") or combined.get("remaining")
     reset = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or combined.get("reset")
     if left is None or reset is None:
