@@ -413,6 +413,19 @@ def _sayable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
+async def guarded(ctx: Any, call_next: Any) -> Any:
+    """Middleware: an error of this server is logged, and the client is told no more than its kind."""
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):
+        raise
+    except Exception as error:
+        import logging
+
+        logging.getLogger(__name__).exception("unexpected error")
+        raise MCPError(-32603, f"Internal error ({type(error).__name__}); the server goes on.") from None
+
+
 def build_server(app: App) -> Server[Any]:
     """The MCP server of an App, for any transport; serves both protocol eras."""
 
@@ -435,17 +448,6 @@ def build_server(app: App) -> Server[Any]:
         content = [{"type": "text", "text": _sayable(result.text)}, *links]
         return {"content": content, "isError": result.is_error, "resultType": "complete"}
 
-    async def guard(ctx: Any, call_next: Any) -> Any:
-        try:
-            return await call_next(ctx)
-        except (MCPError, ValidationError):
-            raise
-        except Exception as error:
-            import logging
-
-            logging.getLogger(__name__).exception("unexpected error")
-            raise MCPError(-32603, f"Internal error ({type(error).__name__}); the server goes on.") from None
-
     schemas = {t["name"]: t["inputSchema"] for t in meta_tools.listed(Registry(app.catalog, Policy()))}
 
     def schema_of(name: str) -> dict[str, Any] | None:
@@ -464,5 +466,5 @@ def build_server(app: App) -> Server[Any]:
         on_subscriptions_listen=app.subscriptions.listen,
         **context_handlers(app),
     )
-    server.middleware[:] = [*map(only_when_tracing, server.middleware), guard]
+    server.middleware[:] = [*map(only_when_tracing, server.middleware), guarded]
     return server

@@ -18,9 +18,12 @@ import anyio
 import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 from mcp_types import CONNECTION_CLOSED, ErrorData
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from ..app import guarded
 from ..tracing import tracing
 
 if TYPE_CHECKING:
@@ -88,7 +91,6 @@ class PlainCalls:
         entry = server.get_request_handler(_METHOD)
         assert entry is not None
         self._handler = entry.handler
-        self._guard = server.middleware[-1]
         server.middleware.append(self._opening)
         self._session: ServerSession | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -141,7 +143,7 @@ class PlainCalls:
 
     async def _run(self, key: str, scope: anyio.CancelScope, context: _Context, params: PlainParams) -> None:
         """One call from its arguments to its answer; one that the client cancelled has none."""
-        answer: dict[str, Any] | None = None
+        answer = b""
         try:
             with scope:
                 answer = await self._answer(context, params)
@@ -150,27 +152,34 @@ class PlainCalls:
         if scope.cancel_called:
             if not self._closed:
                 return
-            answer = {"error": ErrorData(code=CONNECTION_CLOSED, message="Connection closed").model_dump(exclude_none=True)}
-        assert answer is not None
+            answer = _refusal(context, ErrorData(code=CONNECTION_CLOSED, message="Connection closed"))
         assert self._send is not None
         with suppress(anyio.BrokenResourceError):
-            await self._send(to_json({"jsonrpc": "2.0", "id": context.request_id, **answer}))
+            await self._send(answer)
 
-    async def _answer(self, context: _Context, params: PlainParams) -> dict[str, Any]:
-        async def handle(ctx: Any) -> Any:
-            return await self._handler(ctx, params)
+    async def _answer(self, context: _Context, params: PlainParams) -> bytes:
+        async def handle(ctx: Any) -> bytes:
+            result: Any = await self._handler(ctx, params)
+            shown = {"content": result["content"], "isError": result["isError"]}
+            return to_json({"jsonrpc": "2.0", "id": context.request_id, "result": shown})
 
         try:
-            result: Any = await self._guard(context, handle)  # type: ignore[arg-type]
-        except MCPError as error:
-            return {"error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)}
-        return {"result": {"content": result["content"], "isError": result["isError"]}}
+            answer: bytes = await guarded(context, handle)
+            return answer
+        except (MCPError, ValidationError) as error:
+            told = handler_exception_to_error_data(error)
+            assert told is not None
+            return _refusal(context, told)
 
     def close(self) -> None:
         """The client has closed the pipe: what still runs ends, and is told so to whoever reads on."""
         self._closed = True
         for scope in self._scopes.values():
             scope.cancel()
+
+
+def _refusal(context: _Context, error: ErrorData) -> bytes:
+    return to_json({"jsonrpc": "2.0", "id": context.request_id, "error": error.model_dump(by_alias=True, exclude_none=True)})
 
 
 def _is_plain(message: dict[str, Any]) -> bool:
