@@ -290,6 +290,18 @@ _TYPE_SCHEMAS: dict[str, dict[str, Any]] = {
     "array": {"type": "array"},
     "any": {},
 }
+PATTERN_WORDS = {
+    r"^\+[1-9]\d{6,14}$": "an E.164 number like +61412345678",
+    r"^([01]\d|2[0-3]):[0-5]\d$": "a time of 24 hours, HH:MM, like 09:00",
+    r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$": "a time of 24 hours, HH:MM:SS, like 09:00:00",
+    r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}$": "a date and a time of 24 hours, like 2026-03-31 09:00",
+    r"^\s*\S+(\s+\S+){4}\s*$": "five fields, minute hour day-of-month month day-of-week, like 0 9 * * 1",
+    r"^#[0-9a-fA-F]{6}$": "a hex colour like #3b82f6",
+    r"^[A-Z]{3}$": "a currency in three capital letters, like AUD",
+    r"^[a-z0-9-]+$": "small letters, digits and dashes, like smith-plumbing",
+    r"^[a-z0-9][a-z0-9._-]{0,63}$": "1 to 64 small letters, digits, dots, dashes and underscores, like accounts.team",
+}
+"""What a text has to be that one of the definitions' patterns asks for, ending in an example."""
 _KEYWORDS = {
     "minimum": "minimum", "maximum": "maximum", "min_length": "minLength", "max_length": "maxLength",
     "min_items": "minItems", "max_items": "maxItems", "pattern": "pattern",

@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .catalog import Catalog, rule_text
-from .definitions import Parameter, Rule, Tool
+from .definitions import PATTERN_WORDS, Parameter, Rule, Tool
 from .errors import ArgumentsError
 from .signatures import signature, type_word
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 _WRAPPERS = ("args", "arguments", "input", "params", "parameters", "body", "data", "payload")
 _MAX_PROBLEMS = 6
@@ -174,8 +174,14 @@ def _misfits(catalog: Catalog, tool: Tool, arguments: dict[str, Any]) -> list[st
             continue
         for error in _validator(json.dumps(properties[parameter.name], sort_keys=True)).iter_errors(value):
             place = parameter.name + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
-            problems.append(f"{place}: {_clip(error.message)}")
+            problems.append(f"{place}: {_said(error)}")
     return problems
+
+
+def _said(error: ValidationError) -> str:
+    if error.validator == "pattern" and error.validator_value in PATTERN_WORDS:
+        return f"got {_shown(error.instance)}, expected {PATTERN_WORDS[error.validator_value]}"
+    return _clip(error.message)
 
 
 def _type_says_all(parameter: Parameter) -> bool:

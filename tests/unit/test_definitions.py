@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from trustpager_mcp.catalog import alternatives, default_catalog
+from trustpager_mcp.definitions import PATTERN_WORDS
 from trustpager_mcp.reference import known_record
 from trustpager_mcp.validation import example, prepare
 
@@ -225,3 +226,12 @@ def test_an_entity_is_described_in_one_toolset() -> None:
 def test_the_worked_example_is_a_call_that_is_accepted(name: str) -> None:
     tool = catalog.tools[name]
     assert prepare(catalog, tool, example(tool)) == example(tool)
+
+
+def test_every_pattern_has_words_for_it_that_end_in_an_example_of_it() -> None:
+    asked = {
+        node["pattern"] for name in TOOLS for node in nodes(catalog.input_schema(name)) if isinstance(node.get("pattern"), str)
+    }
+    assert asked == set(PATTERN_WORDS)
+    for pattern, said in PATTERN_WORDS.items():
+        assert re.search(pattern, said.rsplit(" like ", 1)[1]), said

@@ -53,6 +53,11 @@ def test_a_value_outside_an_enum_lists_the_allowed_ones() -> None:
     assert "open, won, lost" in problem("list_opportunities", {"status": "closed"})
 
 
+def test_a_text_of_another_form_is_told_what_form_in_words_with_an_example() -> None:
+    text = problem("update_work_order", {"work_order_id": ID, "schedule_time": "9am"})
+    assert 'schedule_time: got "9am", expected a time of 24 hours, HH:MM:SS, like 09:00:00' in text
+
+
 def test_an_id_that_tries_to_leave_the_path_is_refused_before_anything_is_sent() -> None:
     text = problem("get_contact", {"contact_id": "../companies"})
     assert "UUID" in text

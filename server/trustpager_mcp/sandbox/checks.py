@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from ..definitions import Parameter, Rule, Tool, parameter_schema
+from ..definitions import PATTERN_WORDS, Parameter, Rule, Tool, parameter_schema
 from .errors import ApiError, invalid
 from .uploads import Upload
 
@@ -225,12 +225,8 @@ def _explain(error: ValidationError) -> str:
             return f"must be one of {', '.join(str(v) for v in wanted if v is not None)}"
         case "format":
             return {"uuid": "must be a UUID", "uri": "must be an http(s) URL"}.get(wanted, f"must be a valid {wanted}")
-        case "pattern" if r"\S+(" in str(wanted):
-            return "must be five fields: minute hour day-of-month month day-of-week"
-        case "pattern" if str(wanted).startswith("^([01]"):
-            return "must be a time of 24 hours, HH:MM, like 09:00"
-        case "pattern" if str(wanted).startswith("^\\+["):
-            return "must be in E.164 format, like +61412345678"
+        case "pattern" if wanted in PATTERN_WORDS:
+            return f"must be {PATTERN_WORDS[wanted]}"
         case "maxItems":
             return f"must hold at most {wanted} entries"
         case "minItems":
