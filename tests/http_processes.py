@@ -6,18 +6,17 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
+from tests import forked
+
 ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
@@ -61,10 +60,10 @@ def started(words: list[str], port: int, path: str, env: dict[str, str] | None =
 
 
 @contextmanager
-def server(*options: str, port: int | None = None, **env: str) -> Iterator[Process]:
-    """`trustpager-mcp serve --transport http` with these options and these variables only."""
+def server(*options: str, port: int | None = None, program: str | None = None, **env: str) -> Iterator[Process]:
+    """`trustpager-mcp serve --transport http` with these options and these variables only, forked if no program is named."""
     port = port or free_port()
-    words = [COMMAND, "serve", "--transport", "http", "--port", str(port), *options]
+    words = [program or forked.command(), "serve", "--transport", "http", "--port", str(port), *options]
     with started(words, port, "/healthz", env) as process:
         yield process
 
@@ -73,7 +72,7 @@ def server(*options: str, port: int | None = None, **env: str) -> Iterator[Proce
 def sandbox_api() -> Iterator[Process]:
     """The practice workspace as an API in a process of its own."""
     port = free_port()
-    with started([COMMAND, "sandbox", "--port", str(port)], port, "/__sandbox/clock") as process:
+    with started([forked.command(), "sandbox", "--port", str(port)], port, "/__sandbox/clock") as process:
         yield process
 
 

@@ -14,7 +14,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, control, free_port, sandbox_api, server
+from tests import forked
+from tests.http_processes import Process, Tenant, base_url, control, free_port, sandbox_api, server
 
 TOKEN = "a-token-of-the-operator"
 FULL = "tp_live_sandbox_full"
@@ -99,7 +100,7 @@ def test_off_loopback_metrics_need_the_operators_token() -> None:
 
 
 def test_a_metrics_token_that_could_be_guessed_stops_the_start() -> None:
-    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--metrics-token", "short"]
+    words = [forked.command(), "serve", "--transport", "http", "--sandbox", "--metrics-token", "short"]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
     assert ran.returncode == 2
     assert "16 or more" in ran.stderr

@@ -18,7 +18,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
-from tests.http_processes import COMMAND, Process, base_url, control, running_redis, sandbox_api, server
+from tests import forked
+from tests.http_processes import Process, base_url, control, running_redis, sandbox_api, server
 from trustpager_mcp.subscriptions import MOST_STREAMS
 from trustpager_mcp.toolkit import Toolkit
 
@@ -118,7 +119,7 @@ async def test_a_client_of_an_older_era_is_told_over_stdio_by_the_call_that_foun
             told.set()
 
     options = ["serve", "--base-url", base_url(api), "--api-key", own]
-    stdio = StdioServerParameters(command=COMMAND, args=options, env={})
+    stdio = StdioServerParameters(command=forked.command(), args=options, env={})
     async with Client(stdio, mode="legacy", message_handler=hear) as connected:
         assert connected.server_capabilities.tools is not None
         assert connected.server_capabilities.tools.list_changed

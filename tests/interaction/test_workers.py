@@ -19,7 +19,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, control, running_redis, sandbox_api, server
+from tests.forked import COMMAND
+from tests.http_processes import Process, Tenant, base_url, control, running_redis, sandbox_api, server
 from tests.interaction.test_replicas import client, delete, handle_in, key, made
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.settings import Settings
@@ -44,7 +45,7 @@ def shared() -> Iterator[str]:
 @contextmanager
 def two_workers(api: Process, shared: str) -> Iterator[Process]:
     words = ["--base-url", base_url(api), "--result-tokens", "1000", "--confirm", "elicit", "--workers", "2"]
-    with server(*words, TRUSTPAGER_REDIS=shared) as process:
+    with server(*words, program=COMMAND, TRUSTPAGER_REDIS=shared) as process:
         yield process
 
 
