@@ -21,7 +21,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.http_processes import Process, Tenant, base_url, body_of, control, sandbox_api, server, text_of
+from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, sandbox_api, server, text_of
 
 TENANTS = 50
 SECRET = "a secret that seals the confirmations of replicas"
@@ -211,7 +211,7 @@ async def test_a_persons_yes_for_one_tenant_opens_nothing_for_another(shared: Pr
     @asynccontextmanager
     async def client(whose: str) -> AsyncIterator[Client]:
         async with (
-            httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+            httpx2.AsyncClient(headers={"x-api-key": whose}, verify=PLAIN) as http,
             Client(streamable_http_client(shared.mcp, http_client=http), elicitation_callback=never) as made,
         ):
             yield made

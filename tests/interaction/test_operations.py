@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests import forked
-from tests.http_processes import Process, Tenant, base_url, control, free_port, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, free_port, sandbox_api, server
 
 TOKEN = "a-token-of-the-operator"
 FULL = "tp_live_sandbox_full"
@@ -29,7 +29,7 @@ def api() -> Iterator[Process]:
 
 def get(process: Process, path: str, **headers: str) -> httpx.Response:
     sent = {k.replace("_", "-"): v for k, v in headers.items()}
-    return httpx.get(process.url + path, headers=sent, timeout=20, trust_env=False)
+    return httpx.get(process.url + path, headers=sent, timeout=20, trust_env=False, verify=PLAIN)
 
 
 def value(page: str, name: str, **labels: str) -> float:
@@ -76,7 +76,7 @@ async def test_a_write_that_joins_another_is_counted_as_joined(api: Process) -> 
 
 def test_refused_requests_are_counted_by_status(api: Process) -> None:
     with server("--base-url", base_url(api)) as process:
-        httpx.post(process.mcp, json={}, headers={"x-api-key": "tp_live_stranger"}, timeout=20)
+        httpx.post(process.mcp, json={}, headers={"x-api-key": "tp_live_stranger"}, timeout=20, verify=PLAIN)
         assert value(get(process, "/metrics").text, "trustpager_requests_refused_total", status="401") == 1
 
 

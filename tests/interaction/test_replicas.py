@@ -18,7 +18,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests import forked
-from tests.http_processes import Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
 from trustpager_mcp.app import App
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.shared_repeats import SharedRepeats
@@ -55,7 +55,7 @@ def key(api: Process) -> str:
 
 
 def status(process: Process, path: str) -> tuple[int, str]:
-    answer = httpx.get(process.url + path, timeout=20)
+    answer = httpx.get(process.url + path, timeout=20, verify=PLAIN)
     return answer.status_code, answer.text
 
 
@@ -224,7 +224,7 @@ async def client(process: Process, whose: str) -> AsyncIterator[Client]:
         raise AssertionError("the answer is given by hand")
 
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+        httpx2.AsyncClient(headers={"x-api-key": whose}, verify=PLAIN) as http,
         Client(streamable_http_client(process.mcp, http_client=http), elicitation_callback=never) as made,
     ):
         yield made

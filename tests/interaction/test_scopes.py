@@ -19,7 +19,7 @@ from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
 from tests import forked
-from tests.http_processes import Process, base_url, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, base_url, control, running_redis, sandbox_api, server
 from trustpager_mcp.subscriptions import MOST_STREAMS
 from trustpager_mcp.toolkit import Toolkit
 
@@ -63,7 +63,7 @@ async def found(connected: Client) -> str:
 @asynccontextmanager
 async def client(process: Process, whose: str) -> AsyncIterator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": whose}, timeout=60) as http,
+        httpx2.AsyncClient(headers={"x-api-key": whose}, timeout=60, verify=PLAIN) as http,
         Client(streamable_http_client(process.mcp, http_client=http)) as made,
     ):
         yield made

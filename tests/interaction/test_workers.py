@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.forked import COMMAND
-from tests.http_processes import Process, Tenant, base_url, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, running_redis, sandbox_api, server
 from tests.interaction.test_replicas import client, delete, handle_in, key, made
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.settings import Settings
@@ -57,7 +57,7 @@ def kept(api: Process, shared: str) -> Iterator[Process]:
 
 
 def metrics(process: Process) -> str:
-    return httpx.get(process.url + "/metrics", timeout=20, trust_env=False).text
+    return httpx.get(process.url + "/metrics", timeout=20, trust_env=False, verify=PLAIN).text
 
 
 def pids(page: str) -> list[int]:
