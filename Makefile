@@ -22,7 +22,7 @@ run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, 
 test: $(STAMP) programs ## Run every check and every test; stop at the first that fails.
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) checks
 	@echo "== pytest: behaviour"
-	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
 
 # Two at a time; what each prints stands together. The longest first.
 checks: check-pyright check-mypy check-ruff check-imports check-generated

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let all of pytest-xdist's processes share what servers are forked from, made while they collect the tests."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         forked.command()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which live to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
