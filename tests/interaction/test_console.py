@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests import forked
-from tests.http_processes import Process, Tenant, base_url, free_port, sandbox_api, server
+from tests.http_processes import Process, Tenant, base_url, free_port, server
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.transports.http import HttpOptions
 
@@ -31,12 +31,6 @@ API = ["state", "tools?toolset=contacts", "tool?name=create_contact", "calls"]
 @pytest.fixture(scope="module")
 def process() -> Iterator[Process]:
     with server("--sandbox", "--allowed-origins", "https://app.example", TRUSTPAGER_CONSOLE_TOKEN=TOKEN) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
         yield process
 
 

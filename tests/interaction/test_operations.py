@@ -8,23 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import anyio
 import httpx
 import pytest
 
 from tests import forked
-from tests.http_processes import PLAIN, Process, Tenant, base_url, control, free_port, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, free_port, server
 
 TOKEN = "a-token-of-the-operator"
 FULL = "tp_live_sandbox_full"
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
 
 
 def get(process: Process, path: str, **headers: str) -> httpx.Response:

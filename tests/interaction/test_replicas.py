@@ -18,7 +18,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests import forked
-from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, running_redis, server
 from trustpager_mcp.app import App
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.shared_repeats import SharedRepeats
@@ -27,18 +27,6 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="re
 SCOPES = ["contacts:read", "contacts:write", "contacts:delete", "ai:use"]
 SECRET = "a secret that seals the confirmations of replicas"
 YES = types.ElicitResult(action="accept", content={"confirm": True})
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[str]:
-    with running_redis() as redis:
-        yield redis.url
 
 
 @pytest.fixture(scope="module")

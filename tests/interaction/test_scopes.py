@@ -19,18 +19,12 @@ from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
 from tests import forked
-from tests.http_processes import PLAIN, Process, base_url, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, base_url, control, running_redis, server
 from trustpager_mcp.subscriptions import MOST_STREAMS
 from trustpager_mcp.toolkit import Toolkit
 
 READ, WRITE = ["contacts:read"], ["contacts:read", "contacts:write"]
 ANN = {"tool": "create_contact", "args": {"first_name": "Ann"}}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

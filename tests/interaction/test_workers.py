@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.forked import COMMAND
-from tests.http_processes import PLAIN, Process, Tenant, base_url, control, running_redis, sandbox_api, server
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, server
 from tests.interaction.test_replicas import client, delete, handle_in, key, made
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.settings import Settings
@@ -28,18 +28,6 @@ from trustpager_mcp.transports.http.options import HttpOptions
 from trustpager_mcp.transports.http.workers import check_workers
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[str]:
-    with running_redis() as redis:
-        yield redis.url
 
 
 @contextmanager
