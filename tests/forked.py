@@ -110,7 +110,7 @@ def _started(listener: socket.socket) -> list[str]:
                     if process == 0:
                         for kept in [*selector.get_map().values()]:
                             if kept.fd != 0:
-                                os.close(kept.fd) if isinstance(kept.fileobj, int) else kept.fileobj.close()
+                                kept.fileobj.close() if isinstance(kept.fileobj, socket.socket) else os.close(kept.fd)
                         asking.close()
                         return _become(message, descriptors)
                     for descriptor in descriptors:
@@ -120,7 +120,11 @@ def _started(listener: socket.socket) -> list[str]:
                     starter[ended] = process, asking
                     selector.register(ended, selectors.EVENT_READ)
                     selector.register(asking, selectors.EVENT_READ, ended)
-                elif chosen.fd in starter:
+                elif chosen.fd == 0:
+                    for process, _ in starter.values():
+                        os.kill(process, signal.SIGKILL)
+                    os._exit(0)
+                elif isinstance(chosen.fileobj, int):
                     process, asking = starter.pop(chosen.fd)
                     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
                     with suppress(OSError):
@@ -130,14 +134,10 @@ def _started(listener: socket.socket) -> list[str]:
                             selector.unregister(done)
                     asking.close()
                     os.close(chosen.fd)
-                elif chosen.fd == 0:
-                    for process, _ in starter.values():
-                        os.kill(process, signal.SIGKILL)
-                    os._exit(0)
-                elif chosen.data in starter:
+                elif (known := starter.get(chosen.data)) and known[1] is chosen.fileobj:
                     # Killed, and the process that it stands for with it.
                     selector.unregister(chosen.fileobj)
-                    os.kill(starter[chosen.data][0], signal.SIGKILL)
+                    os.kill(known[0], signal.SIGKILL)
 
 
 def _become(message: bytes, descriptors: list[int]) -> list[str]:
