@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Else every process of the tests compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test bench load soak lock format snapshots pictures bundle release-check clean
+.PHONY: programs help setup run test checks check-pyright check-mypy check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,20 +20,34 @@ run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, 
 	@$(BIN)/trustpager-mcp serve --transport http --sandbox
 
 test: $(STAMP) programs ## Run every check and every test; stop at the first that fails.
-	@echo "== ruff: style and common mistakes"
-	@$(BIN)/ruff check
-	@echo "== mypy: types, strictly"
-	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) checks
+	@echo "== pytest: behaviour"
+	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
+
+# Two at a time; what each prints stands together. The longest first.
+checks: check-pyright check-mypy check-ruff check-imports check-generated
+
+check-pyright:
 	@echo "== pyright: types, as editors see them"
 	@$(BIN)/pyright
+
+check-mypy:
+	@echo "== mypy: types, strictly"
+	@$(BIN)/mypy
+
+check-ruff:
+	@echo "== ruff: style and common mistakes"
+	@$(BIN)/ruff check
+
+check-imports:
 	@echo "== import-linter: imports point one way"
 	@$(BIN)/lint-imports
+
+check-generated:
 	@echo "== definitions: in their canonical format"
 	@$(BIN)/python scripts/format_definitions.py --check
 	@$(BIN)/python scripts/write_tools_page.py --check
 	@$(BIN)/python scripts/write_settings_page.py --check
-	@echo "== pytest: behaviour"
-	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile
 
 bench: $(STAMP) ## Run the project's own benchmarks.
 	@$(BIN)/python bench/run.py

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import sys
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
+from tests import forked
 
 
 class Agent:
@@ -36,14 +35,26 @@ class Agent:
 @asynccontextmanager
 async def connect(*options: str, mode: Any = "auto", person: Any = None, **env: str) -> AsyncIterator[Agent]:
     """`person` answers the server's questions, as an elicitation callback of the SDK's client."""
-    server = StdioServerParameters(command=COMMAND, args=["serve", *options], env=env)
+    server = StdioServerParameters(command=forked.command(), args=["serve", *options], env=env)
     async with Client(server, mode=mode, elicitation_callback=person) as client:
         yield Agent(client)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all of pytest-xdist's processes share what servers are forked from, made while they collect the tests."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        forked.command()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which live to the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def command() -> str:
-    return COMMAND
+    return forked.command()
 
 
 @pytest.fixture(scope="session")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
+from tests import forked
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""`verify` of a client that speaks no TLS: reading the certificates of the machine would take it 40 ms."""
 ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
@@ -51,7 +53,7 @@ def started(words: list[str], port: int, path: str, env: dict[str, str] | None =
     popen = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
     process = Process(f"http://127.0.0.1:{port}", popen)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=9), trust_env=False) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=9, verify=PLAIN), trust_env=False) as client:
             client.get(process.url + path, timeout=20)
         yield process
     finally:
@@ -61,10 +63,10 @@ def started(words: list[str], port: int, path: str, env: dict[str, str] | None =
 
 
 @contextmanager
-def server(*options: str, port: int | None = None, **env: str) -> Iterator[Process]:
-    """`trustpager-mcp serve --transport http` with these options and these variables only."""
+def server(*options: str, port: int | None = None, program: str | None = None, **env: str) -> Iterator[Process]:
+    """`trustpager-mcp serve --transport http` with these options and these variables only, forked if no program is named."""
     port = port or free_port()
-    words = [COMMAND, "serve", "--transport", "http", "--port", str(port), *options]
+    words = [program or forked.command(), "serve", "--transport", "http", "--port", str(port), *options]
     with started(words, port, "/healthz", env) as process:
         yield process
 
@@ -73,7 +75,7 @@ def server(*options: str, port: int | None = None, **env: str) -> Iterator[Proce
 def sandbox_api() -> Iterator[Process]:
     """The practice workspace as an API in a process of its own."""
     port = free_port()
-    with started([COMMAND, "sandbox", "--port", str(port)], port, "/__sandbox/clock") as process:
+    with started([forked.command(), "sandbox", "--port", str(port)], port, "/__sandbox/clock") as process:
         yield process
 
 
@@ -104,7 +106,8 @@ def base_url(api: Process) -> str:
 def control(api: Process, name: str, body: dict[str, Any] | None = None) -> Any:
     """One of the sandbox's controls: POST with a body, else GET."""
     address = f"{api.url}/__sandbox/{name}"
-    answer = httpx.get(address, timeout=20) if body is None else httpx.post(address, json=body, timeout=20)
+    method = "GET" if body is None else "POST"
+    answer = httpx.request(method, address, json=body, timeout=20, trust_env=False, verify=PLAIN)
     assert answer.status_code < 300, answer.text
     return answer.json()
 
@@ -119,7 +122,7 @@ class Tenant:
 
     async def __aenter__(self) -> Tenant:
         own = {"x-api-key": self.key} if self.key else {}
-        self._http = httpx.AsyncClient(headers={**ACCEPT, **own, **self.headers}, timeout=60, trust_env=False)
+        self._http = httpx.AsyncClient(headers={**ACCEPT, **own, **self.headers}, timeout=60, trust_env=False, verify=PLAIN)
         return self
 
     async def __aexit__(self, *_error: object) -> None:

@@ -18,7 +18,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.conftest import Agent, connect
-from tests.http_processes import Process, base_url, control, free_port, running_redis, sandbox_api, server, started
+from tests.http_processes import PLAIN, Process, base_url, control, free_port, running_redis, sandbox_api, server, started
 from trustpager_mcp.app import build_server
 from trustpager_mcp.cli.options import make_app
 from trustpager_mcp.cli.serve import _LISTENING
@@ -109,7 +109,7 @@ def serving(way: str, servers: Servers) -> Serve:
         if way == "two-replicas":
             await _introduced(url, headers)
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
+            httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False, verify=PLAIN) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode, elicitation_callback=person) as client,
         ):
             yield Agent(client)
@@ -119,7 +119,7 @@ def serving(way: str, servers: Servers) -> Serve:
 
 async def _introduced(url: str, headers: dict[str, str]) -> None:
     """Let both servers see the caller's key, so that none asks the API about it in the middle of a test."""
-    async with httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False, verify=PLAIN) as http:
         for _ in range(2):
             await http.post(url, json={})
 

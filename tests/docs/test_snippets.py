@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tests import forked
 from trustpager_mcp.cli import cli
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +67,8 @@ def of(language: str) -> list[Snippet]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"HOME": str(home), "PATH": path, "APPDATA": str(home)}
+    programs = (Path(forked.command()).parent, Path(sys.executable).parent, os.environ["PATH"])
+    return {"HOME": str(home), "PATH": os.pathsep.join(map(str, programs)), "APPDATA": str(home)}
 
 
 # In this process: importing everything anew for each block would take most of the time.

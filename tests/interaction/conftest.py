@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.http_processes import Process, running_redis, sandbox_api
 from tests.ways import WAYS, Serve, Servers, serving
 
 
@@ -39,3 +40,17 @@ def _fresh(servers: Servers) -> None:
 def serve(way: str, servers: Servers) -> Serve:
     """`async with serve("--sandbox") as agent:` serves with these options in the test's way, and connects."""
     return serving(way, servers)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Process]:
+    """A practice workspace of the module's own, as an API in a process of its own."""
+    with sandbox_api() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[str]:
+    """Where a Redis of the module's own is. Skips the test where none is installed."""
+    with running_redis() as redis:
+        yield redis.url

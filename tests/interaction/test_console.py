@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, free_port, sandbox_api, server
+from tests import forked
+from tests.http_processes import Process, Tenant, base_url, free_port, server
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.transports.http import HttpOptions
 
@@ -30,12 +31,6 @@ API = ["state", "tools?toolset=contacts", "tool?name=create_contact", "calls"]
 @pytest.fixture(scope="module")
 def process() -> Iterator[Process]:
     with server("--sandbox", "--allowed-origins", "https://app.example", TRUSTPAGER_CONSOLE_TOKEN=TOKEN) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
         yield process
 
 
@@ -159,7 +154,17 @@ def test_nothing_else_is_served(process: Process, path: str) -> None:
 
 
 def test_at_another_address_than_loopback_it_is_off_and_no_link_is_printed() -> None:
-    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0", "--port", str(port := free_port())]
+    words = [
+        forked.command(),
+        "serve",
+        "--transport",
+        "http",
+        "--sandbox",
+        "--host",
+        "0.0.0.0",
+        "--port",
+        str(port := free_port()),
+    ]
     with printing(words) as popen:
         said = "".join(iter(popen.readline, LAST_LINE))
         with reaching() as client:
@@ -190,7 +195,7 @@ def test_a_console_that_could_not_be_guarded_is_a_configuration_error(options: d
 
 
 def test_the_printed_link_opens_it_and_an_open_page_does_not_hold_up_the_shutdown() -> None:
-    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--port", str(port := free_port())]
+    words = [forked.command(), "serve", "--transport", "http", "--sandbox", "--port", str(port := free_port())]
     with printing(words) as popen, reaching() as client:
         line = next(line for line in iter(popen.readline, LAST_LINE) if line.startswith("Console"))
         link = re.fullmatch(rf"Console: (http://127\.0\.0\.1:{port}/)#token=(\S{{32}})\n", line)

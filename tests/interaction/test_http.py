@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.http_processes import PLAIN
+
 FULL, SALES, READER = "tp_live_sandbox_full", "tp_live_sandbox_sales", "tp_live_sandbox_readonly"
 PING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 ACCEPT = {"accept": "application/json, text/event-stream"}
@@ -40,7 +42,7 @@ def serving(command: str, *options: str, port: int | None = None, **env: str) ->
     words = [command, "serve", "--transport", "http", "--sandbox", "--port", str(port), *options]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env or None)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8, verify=PLAIN)) as client:
             assert client.get(f"http://127.0.0.1:{port}/healthz", timeout=20).json() == {"status": "ok"}
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
@@ -49,11 +51,13 @@ def serving(command: str, *options: str, port: int | None = None, **env: str) ->
 
 
 def post(url: str, **headers: str) -> httpx.Response:
-    return httpx.post(url, json=PING, headers={**ACCEPT, **{k.replace("_", "-"): v for k, v in headers.items()}}, timeout=20)
+    return httpx.post(
+        url, json=PING, headers={**ACCEPT, **{k.replace("_", "-"): v for k, v in headers.items()}}, timeout=20, verify=PLAIN
+    )
 
 
 def get(url: str) -> httpx.Response:
-    return httpx.get(url, timeout=20)
+    return httpx.get(url, timeout=20, verify=PLAIN)
 
 
 async def names(url: str, **headers: str) -> list[str]:
@@ -61,7 +65,10 @@ async def names(url: str, **headers: str) -> list[str]:
     import httpx2
 
     sent = {k.replace("_", "-"): v for k, v in headers.items()}
-    async with httpx2.AsyncClient(headers=sent) as http, Client(streamable_http_client(url, http_client=http)) as client:
+    async with (
+        httpx2.AsyncClient(headers=sent, verify=PLAIN) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
         return [t.name for t in (await client.list_tools()).tools]
 
 
@@ -111,7 +118,7 @@ def test_web_pages_of_other_origins_are_refused_and_allowed_ones_pass(url: str) 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 def test_only_post_is_taken(url: str, method: str) -> None:
-    answer = httpx.request(method, url, headers=ACCEPT)
+    answer = httpx.request(method, url, headers=ACCEPT, verify=PLAIN)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 

@@ -21,19 +21,13 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.http_processes import Process, Tenant, base_url, body_of, control, sandbox_api, server, text_of
+from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, server, text_of
 
 TENANTS = 50
 SECRET = "a secret that seals the confirmations of replicas"
 SCOPES = ["contacts:read", "contacts:write", "contacts:delete", "ai:use", "companies:read"]
 READER = ["contacts:read"]
 YES = types.ElicitResult(action="accept", content={"confirm": True})
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +205,7 @@ async def test_a_persons_yes_for_one_tenant_opens_nothing_for_another(shared: Pr
     @asynccontextmanager
     async def client(whose: str) -> AsyncIterator[Client]:
         async with (
-            httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+            httpx2.AsyncClient(headers={"x-api-key": whose}, verify=PLAIN) as http,
             Client(streamable_http_client(shared.mcp, http_client=http), elicitation_callback=never) as made,
         ):
             yield made

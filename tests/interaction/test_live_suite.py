@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 from tests.contract.endpoints.arguments import Calls
 from tests.contract.endpoints.samples import NEVER_LIVE
 from tests.contract.endpoints.target import SWITCH, TOOLS, target
-from tests.http_processes import Process, base_url, sandbox_api
+from tests.http_processes import Process, base_url
 
 ROOT = Path(__file__).parents[2]
 SUITE = "tests/contract/test_every_endpoint.py"
@@ -29,12 +28,6 @@ CHOSEN = [
     f"{SUITE}::test_a_valid_call_without_one_of_its_required_arguments_is_refused_by_name[create_contact-first_name]",
     f"{SUITE}::test_a_key_without_the_scopes_is_told_which_are_missing[get_contact]",
 ]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
 
 
 def environment(api: Process, level: str) -> dict[str, str]:

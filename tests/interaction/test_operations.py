@@ -8,27 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import anyio
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, control, free_port, sandbox_api, server
+from tests import forked
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, free_port, server
 
 TOKEN = "a-token-of-the-operator"
 FULL = "tp_live_sandbox_full"
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
-
-
 def get(process: Process, path: str, **headers: str) -> httpx.Response:
     sent = {k.replace("_", "-"): v for k, v in headers.items()}
-    return httpx.get(process.url + path, headers=sent, timeout=20, trust_env=False)
+    return httpx.get(process.url + path, headers=sent, timeout=20, trust_env=False, verify=PLAIN)
 
 
 def value(page: str, name: str, **labels: str) -> float:
@@ -75,7 +69,7 @@ async def test_a_write_that_joins_another_is_counted_as_joined(api: Process) -> 
 
 def test_refused_requests_are_counted_by_status(api: Process) -> None:
     with server("--base-url", base_url(api)) as process:
-        httpx.post(process.mcp, json={}, headers={"x-api-key": "tp_live_stranger"}, timeout=20)
+        httpx.post(process.mcp, json={}, headers={"x-api-key": "tp_live_stranger"}, timeout=20, verify=PLAIN)
         assert value(get(process, "/metrics").text, "trustpager_requests_refused_total", status="401") == 1
 
 
@@ -99,7 +93,7 @@ def test_off_loopback_metrics_need_the_operators_token() -> None:
 
 
 def test_a_metrics_token_that_could_be_guessed_stops_the_start() -> None:
-    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--metrics-token", "short"]
+    words = [forked.command(), "serve", "--transport", "http", "--sandbox", "--metrics-token", "short"]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
     assert ran.returncode == 2
     assert "16 or more" in ran.stderr

@@ -16,6 +16,7 @@ import mcp_types as types
 import pytest
 from mcp.client import Client
 
+from tests.http_processes import PLAIN
 from trustpager_mcp.app import App, build_server
 from trustpager_mcp.settings import Settings
 
@@ -185,7 +186,7 @@ def http(command: str, api: Api) -> Iterator[str]:
     server = subprocess.Popen([command, "serve", *options], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     server.stdout.readline()
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8, verify=PLAIN)) as client:
         client.get(f"http://127.0.0.1:{port}/healthz", timeout=20)
     yield f"http://127.0.0.1:{port}/mcp"
     server.terminate()

@@ -17,7 +17,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, body_of, control, running_redis, sandbox_api, server
+from tests import forked
+from tests.http_processes import PLAIN, Process, Tenant, base_url, body_of, control, running_redis, server
 from trustpager_mcp.app import App
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.shared_repeats import SharedRepeats
@@ -26,18 +27,6 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="re
 SCOPES = ["contacts:read", "contacts:write", "contacts:delete", "ai:use"]
 SECRET = "a secret that seals the confirmations of replicas"
 YES = types.ElicitResult(action="accept", content={"confirm": True})
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[str]:
-    with running_redis() as redis:
-        yield redis.url
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +43,7 @@ def key(api: Process) -> str:
 
 
 def status(process: Process, path: str) -> tuple[int, str]:
-    answer = httpx.get(process.url + path, timeout=20)
+    answer = httpx.get(process.url + path, timeout=20, verify=PLAIN)
     return answer.status_code, answer.text
 
 
@@ -166,7 +155,7 @@ async def test_a_write_whose_server_died_is_in_doubt_at_the_other_and_says_how_t
     assert app.shared is not None
     app.repeats.shared = SharedRepeats(app.shared, silent=1.0)
     before = made(api)
-    with server("--base-url", base_url(api), TRUSTPAGER_REDIS=shared) as doomed:
+    with server("--base-url", base_url(api), program=forked.COMMAND, TRUSTPAGER_REDIS=shared) as doomed:
         async with Tenant(doomed.mcp, own) as there, anyio.create_task_group() as group:
 
             async def create() -> None:
@@ -223,7 +212,7 @@ async def client(process: Process, whose: str) -> AsyncIterator[Client]:
         raise AssertionError("the answer is given by hand")
 
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": whose}) as http,
+        httpx2.AsyncClient(headers={"x-api-key": whose}, verify=PLAIN) as http,
         Client(streamable_http_client(process.mcp, http_client=http), elicitation_callback=never) as made,
     ):
         yield made
@@ -274,7 +263,7 @@ async def test_without_redis_calls_go_on_and_what_cannot_be_known_is_refused_cle
 
 
 def test_an_address_that_is_no_redis_stops_the_start() -> None:
-    words = [COMMAND, "serve", "--transport", "http", "--sandbox", "--redis", "http://secret@host"]
+    words = [forked.command(), "serve", "--transport", "http", "--sandbox", "--redis", "http://secret@host"]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
     assert ran.returncode == 2
     assert "redis://host:6379/0" in ran.stderr

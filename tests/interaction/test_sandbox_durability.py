@@ -13,16 +13,18 @@ from pathlib import Path
 
 import httpx
 
+from tests.forked import COMMAND
+
 CALLERS = 16
 FULL = {"authorization": "Bearer tp_live_sandbox_full"}
 
 
 @contextmanager
-def sandbox(command: str, file: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def sandbox(file: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen([command, "sandbox", "--port", str(port), "--db", str(file)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([COMMAND, "sandbox", "--port", str(port), "--db", str(file)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         found = re.search(r"http://\S+/functions/v1/api/v1", server.stdout.readline())
@@ -43,9 +45,9 @@ def client(base: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base, headers=FULL, timeout=20)
 
 
-async def test_no_acknowledged_write_of_sixteen_callers_is_lost_when_the_process_is_killed(command: str, tmp_path: Path) -> None:
+async def test_no_acknowledged_write_of_sixteen_callers_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     file, log = tmp_path / "workspace.db", tmp_path / "acknowledged.log"
-    with log.open("w") as acknowledged, sandbox(command, file) as (base, server):
+    with log.open("w") as acknowledged, sandbox(file) as (base, server):
         await wait_for(base)
         async with client(base) as api:
 
@@ -62,7 +64,7 @@ async def test_no_acknowledged_write_of_sixteen_callers_is_lost_when_the_process
             await asyncio.gather(*(write_until_it_dies(n) for n in range(CALLERS)))
     written = [json.loads(line) for line in log.read_text().splitlines()]
     assert len(written) > 100
-    with sandbox(command, file) as (base, _):
+    with sandbox(file) as (base, _):
         await wait_for(base)
         async with client(base) as api:
             for contact in written:
@@ -71,7 +73,7 @@ async def test_no_acknowledged_write_of_sixteen_callers_is_lost_when_the_process
 
 
 def test_a_second_process_on_the_same_file_is_refused_with_the_reason(command: str, tmp_path: Path) -> None:
-    with sandbox(command, tmp_path / "workspace.db"):
+    with sandbox(tmp_path / "workspace.db"):
         for words in (["sandbox"], ["serve", "--sandbox"], ["call", "list_pipelines", "--sandbox"]):
             refused = subprocess.run(
                 [command, *words, "--db", str(tmp_path / "workspace.db")], capture_output=True, text=True, timeout=60

@@ -18,18 +18,13 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
-from tests.http_processes import COMMAND, Process, base_url, control, running_redis, sandbox_api, server
+from tests import forked
+from tests.http_processes import PLAIN, Process, base_url, control, running_redis, server
 from trustpager_mcp.subscriptions import MOST_STREAMS
 from trustpager_mcp.toolkit import Toolkit
 
 READ, WRITE = ["contacts:read"], ["contacts:read", "contacts:write"]
 ANN = {"tool": "create_contact", "args": {"first_name": "Ann"}}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +57,7 @@ async def found(connected: Client) -> str:
 @asynccontextmanager
 async def client(process: Process, whose: str) -> AsyncIterator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": whose}, timeout=60) as http,
+        httpx2.AsyncClient(headers={"x-api-key": whose}, timeout=60, verify=PLAIN) as http,
         Client(streamable_http_client(process.mcp, http_client=http)) as made,
     ):
         yield made
@@ -118,7 +113,7 @@ async def test_a_client_of_an_older_era_is_told_over_stdio_by_the_call_that_foun
             told.set()
 
     options = ["serve", "--base-url", base_url(api), "--api-key", own]
-    stdio = StdioServerParameters(command=COMMAND, args=options, env={})
+    stdio = StdioServerParameters(command=forked.command(), args=options, env={})
     async with Client(stdio, mode="legacy", message_handler=hear) as connected:
         assert connected.server_capabilities.tools is not None
         assert connected.server_capabilities.tools.list_changed

@@ -11,19 +11,23 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 
-COMMAND = str(Path(sys.executable).parent / "trustpager-mcp")
+from tests import forked
 
 
 async def look_for(query: str, state: Path, *options: str) -> None:
     environment = {**os.environ, "XDG_STATE_HOME": str(state)}
-    server = StdioServerParameters(command=COMMAND, args=["serve", "--sandbox", "--scopes", "all", *options], env=environment)
+    server = StdioServerParameters(
+        command=forked.command(), args=["serve", "--sandbox", "--scopes", "all", *options], env=environment
+    )
     async with Client(server) as client:
         await client.call_tool("find_tools", {"query": query})
 
 
 def listed(state: Path) -> str:
     environment = {**os.environ, "XDG_STATE_HOME": str(state)}
-    return subprocess.run([COMMAND, "doctor", "--searches"], env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [forked.command(), "doctor", "--searches"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the state directory there is not set by XDG_STATE_HOME")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.http_processes import COMMAND
+from tests.forked import COMMAND
 
 READ = {"name": "call_read", "arguments": {"tool": "list_pipelines"}}
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from mcp.client import Client
 
+from tests.forked import COMMAND
 from trustpager_mcp.app import App, build_server
 from trustpager_mcp.settings import Settings
 from trustpager_mcp.toolkit import Toolkit
@@ -45,6 +46,12 @@ async def test_the_server_answers_a_client_in_the_same_process() -> None:
         described = await client.call_tool("describe_tool", {"tool": "move_opportunity"})
         assert "Prefer add_opportunity_card when" in described.content[0].text  # type: ignore[union-attr]
     await app.aclose()
+
+
+@pytest.fixture
+def command() -> str:
+    """The installed program itself, started as users start it."""
+    return COMMAND
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.http_processes import COMMAND, Process, Tenant, base_url, control, running_redis, sandbox_api, server
+from tests.forked import COMMAND
+from tests.http_processes import PLAIN, Process, Tenant, base_url, control, server
 from tests.interaction.test_replicas import client, delete, handle_in, key, made
 from trustpager_mcp.errors import ConfigurationError
 from trustpager_mcp.settings import Settings
@@ -29,22 +30,10 @@ from trustpager_mcp.transports.http.workers import check_workers
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[Process]:
-    with sandbox_api() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[str]:
-    with running_redis() as redis:
-        yield redis.url
-
-
 @contextmanager
 def two_workers(api: Process, shared: str) -> Iterator[Process]:
     words = ["--base-url", base_url(api), "--result-tokens", "1000", "--confirm", "elicit", "--workers", "2"]
-    with server(*words, TRUSTPAGER_REDIS=shared) as process:
+    with server(*words, program=COMMAND, TRUSTPAGER_REDIS=shared) as process:
         yield process
 
 
@@ -56,7 +45,7 @@ def kept(api: Process, shared: str) -> Iterator[Process]:
 
 
 def metrics(process: Process) -> str:
-    return httpx.get(process.url + "/metrics", timeout=20, trust_env=False).text
+    return httpx.get(process.url + "/metrics", timeout=20, trust_env=False, verify=PLAIN).text
 
 
 def pids(page: str) -> list[int]:
