@@ -17,8 +17,15 @@ from .text import content, stem
 
 Said = tuple[str, Bag]
 """A group's name, and the weighted tokens of one sentence of one of its tools."""
-Group = tuple[list[int], list[float]]
-"""The group's number of each document, and what a request scores for each group."""
+KIND_FEATURES = (
+    "does",  # tools of its verb are asked for like this
+    "effect",  # tools of its effect are
+    "thing",  # tools for its thing are, whatever they do to it
+    "toolset",  # tools of its toolset are
+    "does_overlap",  # what tools of its verb say, by words of the request
+    "thing_overlap",
+    "toolset_overlap",
+)
 # So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
 _PRIOR = 20.0
 # By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
@@ -65,7 +72,8 @@ class Likelihood:
             for group, gain in gains:
                 scores[group] += gain
         best, unit = max(scores, default=0.0), _UNLIKELY * math.sqrt(len(tokens) or 1)
-        return [max((score - best) / unit, -1.0) for score in scores]
+        impossible = best - unit
+        return [(score - best) / unit if score > impossible else -1.0 for score in scores]
 
 
 class Overlap:
@@ -155,15 +163,15 @@ class Kinds:
             for name in ("does", "thing", "toolset")
         }
 
-    def compare(self, text: list[str], bag: Bag) -> dict[str, Group]:
-        """By feature, what the request scores.
+    def compare(self, text: list[str], bag: Bag) -> list[tuple[list[float], list[int]]]:
+        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document.
 
         `text` is the request in words, `bag` its stems and families.
         """
         read = _Read(text, self._lexicon)
         doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
-        likely = {
-            name: (groups.of, groups.compare(doing if name in ("does", "effect") else about))
+        likely = [
+            (groups.compare(doing if name in ("does", "effect") else about), groups.of)
             for name, groups in self._likelihood.items()
-        }
-        return likely | {name: (groups.of, groups.compare(bag)) for name, groups in self._overlap.items()}
+        ]
+        return likely + [(groups.compare(bag), groups.of) for groups in self._overlap.values()]

@@ -1,0 +1,84 @@
+"""How much of a request each tool says, by BM25: its rarer words, what they mean, and every word as it is said."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from .documents import FIELD_WEIGHTS, Bag, Document
+
+TEXT_FEATURES = (
+    "stems",  # the rarer words of the request that the tool says, by field
+    "families",  # the same for what the words mean
+    "plain",  # every word as it is said, function words too: "who owes us" is a way of asking
+)
+UNKNOWN_IDF = 4.5
+"""What a word weighs that no tool says, and the most that any weighs."""
+_B = 0.6
+_K = 2.0
+_FAMILY_SHARE = 0.3
+_Postings = dict[str, list[tuple[int, float]]]
+
+
+class Texts:
+    """The words of all documents; `idf` is what each stem or family weighs."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._count = len(documents)
+        self._postings = _field_postings(documents)
+        self.idf = {t: min(UNKNOWN_IDF, self._rarity(p)) for t, p in self._postings.items()}
+        self._plain = _plain_postings(documents)
+        self._plain_idf = {t: self._rarity(p) for t, p in self._plain.items()}
+
+    def _rarity(self, postings: list[tuple[int, float]]) -> float:
+        return math.log(1 + (self._count - len(postings) + 0.5) / (len(postings) + 0.5))
+
+    def weighted(self, tokens: Bag) -> Bag:
+        """Stems or families of a request, the rarer the heavier."""
+        return {t: w * self.idf.get(t, UNKNOWN_IDF) for t, w in tokens.items()}
+
+    def compare(self, stems: Bag, families: Bag, plain: Bag) -> tuple[list[float], list[float], list[float]]:
+        """For each document the shares of the request that it says, by TEXT_FEATURES; stems and families come `weighted`."""
+        total = sum(stems.values()) + _FAMILY_SHARE * sum(families.values()) or 1.0
+        rarities = {token: weight * self._plain_idf.get(token, UNKNOWN_IDF) for token, weight in plain.items()}
+        return (
+            self._shares(self._postings, stems, total),
+            self._shares(self._postings, families, total),
+            self._shares(self._plain, rarities, sum(rarities.values()) or 1.0),
+        )
+
+    def _shares(self, postings: _Postings, tokens: Bag, total: float) -> list[float]:
+        shares = [0.0] * self._count
+        for token, weight in tokens.items():
+            share = weight / total
+            for number, frequency in postings.get(token, ()):
+                shares[number] += share * frequency
+        return shares
+
+
+def _field_postings(documents: Sequence[Document]) -> _Postings:
+    """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
+    average = {f: sum(sum(d.fields[f].values()) for d in documents) / max(len(documents), 1) or 1.0 for f in FIELD_WEIGHTS}
+    postings: _Postings = defaultdict(list)
+    for number, d in enumerate(documents):
+        total: Bag = {}
+        for field, weight in FIELD_WEIGHTS.items():
+            tokens = d.fields[field]
+            length = 1 - _B + _B * sum(tokens.values()) / average[field]
+            for token, times in tokens.items():
+                total[token] = total.get(token, 0.0) + weight * times / length
+        for token, times in total.items():
+            postings[token].append((number, times / (_K + times)))
+    return postings
+
+
+def _plain_postings(documents: Sequence[Document]) -> _Postings:
+    """The same for every word as it is said: "when did we" is a way of asking."""
+    lengths = [d.plain.total() for d in documents]
+    average = sum(lengths) / max(len(lengths), 1) or 1.0
+    postings: _Postings = defaultdict(list)
+    for number, (d, length) in enumerate(zip(documents, lengths, strict=True)):
+        for token, times in d.plain.items():
+            postings[token].append((number, times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / average))))
+    return postings
