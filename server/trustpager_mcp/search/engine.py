@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import mul
+from operator import add, mul
 from pathlib import Path
 
 import anyio.to_thread
@@ -28,6 +29,8 @@ from .texts import TEXT_FEATURES, Texts
 WEIGHTS = Path(__file__).with_name("weights.json")
 
 FEATURES = (*NAME_FEATURES, *TEXT_FEATURES, *KIND_FEATURES)
+_NAMES = slice(0, len(NAME_FEATURES))
+_TEXTS = slice(_NAMES.stop, _NAMES.stop + len(TEXT_FEATURES))
 MEANING_FEATURES = Likeness._fields
 """Further ones with the extra `semantic`."""
 # How many tools, best by all but their names, are compared by name and verb.
@@ -56,7 +59,7 @@ class Parts:
 
 
 _Column = tuple[list[float], list[int]]
-"""What a request scores by one feature: scores, and the place among them of each document."""
+"""What a request scores: scores, and the place among them of each document."""
 
 
 class SearchIndex:
@@ -92,11 +95,11 @@ class _Index:
         words_of_trade = lexicon() if parts.lexicon else None
         self.documents = [document(registry.catalog, t, words_of_trade, parts.intents) for t in registry.visible.values()]
         self._texts = Texts(self.documents)
-        self._reader = Reader(self.documents, self._texts, words_of_trade, spelling=parts.spelling)
+        self._reader = Reader(self.documents, self._texts.idf, words_of_trade, spelling=parts.spelling)
         self._names = Names(self.documents, self._texts.idf, names=parts.names, verbs=parts.verbs)
         self._kinds = Kinds(self.documents, words_of_trade) if parts.groups else None
         self._meaning = meaning_of(registry.catalog) if parts.meaning else None
-        self._itself = list(range(len(self.documents)))
+        self._nowhere = [0] * len(self.documents)
         self._place = [self._meaning.place[d.tool.name] for d in self.documents] if self._meaning else []
         self.weights = weights("meaning" if self._meaning else "words")
 
@@ -105,10 +108,9 @@ class _Index:
         return self._reader.understand(query)
 
     def _columns(self, query: str, asked: Request) -> list[_Column]:
-        """Of every feature but those of NAME_FEATURES, what the request scores for all documents."""
-        columns = [(shares, self._itself) for shares in self._texts.compare(asked.stems, asked.families, asked.plain)]
-        nothing = ([0.0], [0] * len(self.documents))
-        columns += self._kinds.compare(asked.wish, asked.said) if self._kinds else [nothing] * len(KIND_FEATURES)
+        """What the request scores for all documents by KIND_FEATURES and, with the extra, MEANING_FEATURES."""
+        nothing = ([0.0], self._nowhere)
+        columns = self._kinds.compare(asked.wish, asked.said) if self._kinds else [nothing] * len(KIND_FEATURES)
         if self._meaning:
             near = self._meaning.likeness(query)
             columns += [(scores, self._place) for scores in near] if near else [nothing] * len(MEANING_FEATURES)
@@ -117,19 +119,21 @@ class _Index:
     def features(self, query: str) -> list[list[float]]:
         """A row of FEATURES, and of MEANING_FEATURES with the extra, for each document."""
         asked = self.understand(query)
-        columns = [[scores[place] for place in of] for scores, of in self._columns(query, asked)]
+        columns = self._texts.compare(asked) + [[scores[place] for place in of] for scores, of in self._columns(query, asked)]
         return [[*self._names.compare(number, asked), *row] for number, row in enumerate(zip(*columns, strict=True))]
 
     def search(self, query: str, limit: int) -> list[Hit]:
-        """The documents whose features sum to most by `weights`."""
+        """The documents whose features, each times its weight, sum to most."""
         asked = self.understand(query)
+        sums = self._texts.counted(asked, self.weights[_TEXTS])
         columns = self._columns(query, asked)
-        if not any(any(scores) for scores, _ in columns):
+        if not any(sums) and not any(any(scores) for scores, _ in columns):
             return self._nearest_names(query, limit)
-        by_name, others = self.weights[: len(NAME_FEATURES)], self.weights[len(NAME_FEATURES) :]
-        sums = list(map(sum, zip(*map(_counted, columns, others), strict=True)))
-        order = sorted(self._itself, key=sums.__getitem__, reverse=True)
-        scores = {n: sums[n] + sum(map(mul, by_name, self._names.compare(n, asked))) for n in order[: max(_CANDIDATES, limit)]}
+        for counted, of in _together(columns, self.weights[_TEXTS.stop :]):
+            sums = list(map(add, sums, map(counted.__getitem__, of)))
+        near = sorted(range(len(sums)), key=sums.__getitem__, reverse=True)[: max(_CANDIDATES, limit)]
+        by_name = self.weights[_NAMES]
+        scores = {n: sums[n] + sum(map(mul, by_name, self._names.compare(n, asked))) for n in near}
         best = sorted(scores, key=lambda n: (-scores[n], self.documents[n].tool.name))
         return [Hit(self.documents[n].tool, scores[n]) for n in best[:limit]]
 
@@ -145,11 +149,13 @@ class _Index:
         return [Hit(d.tool, 0.0) for d in order[:limit]]
 
 
-def _counted(column: _Column, weight: float) -> list[float]:
-    """What a feature counts for each document."""
-    scores, of = column
-    counted = [weight * score for score in scores]
-    return [counted[place] for place in of]
+def _together(columns: list[_Column], weights: Sequence[float]) -> Iterable[_Column]:
+    """The columns times their weights, those with the same places in one sum."""
+    sums: dict[int, _Column] = {}
+    for (scores, of), weight in zip(columns, weights, strict=True):
+        counted = [weight * score for score in scores]
+        sums[id(of)] = (list(map(add, sums[id(of)][0], counted)) if id(of) in sums else counted, of)
+    return sums.values()
 
 
 _MOST_MADE = 16

@@ -159,12 +159,12 @@ class Kinds:
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
         }
         self._overlap = {
-            f"{name}_overlap": Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags))
+            name: Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags))
             for name in ("does", "thing", "toolset")
         }
 
     def compare(self, text: list[str], bag: Bag) -> list[tuple[list[float], list[int]]]:
-        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document.
+        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document (one list for one grouping).
 
         `text` is the request in words, `bag` its stems and families.
         """
@@ -174,4 +174,4 @@ class Kinds:
             (groups.compare(doing if name in ("does", "effect") else about), groups.of)
             for name, groups in self._likelihood.items()
         ]
-        return likely + [(groups.compare(bag), groups.of) for groups in self._overlap.values()]
+        return likely + [(groups.compare(bag), self._likelihood[name].of) for name, groups in self._overlap.items()]

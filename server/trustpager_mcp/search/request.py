@@ -10,8 +10,9 @@ from .documents import FAMILY_WEIGHT, Bag, Document, stems_and_families
 from .lexicon import Lexicon
 from .spelling import Speller
 from .text import STOP, aside, stem, words
-from .texts import Texts
 
+UNKNOWN_IDF = 4.5
+"""What a word weighs that no tool says, and the most that any weighs."""
 _ASIDE = 0.5
 """What a word counts that stands in a clause beside the wish."""
 _QUESTION = frozenset("who whose whom what whats which when where why how is are was were did does do has have any".split())
@@ -36,10 +37,10 @@ class Request:
 
 
 class Reader:
-    """Understands requests by the words that the documents and the lexicon know."""
+    """Understands requests by the words that the documents and the lexicon know; `idf` is what a stem or family weighs."""
 
-    def __init__(self, documents: Iterable[Document], texts: Texts, lexicon: Lexicon | None, *, spelling: bool) -> None:
-        self._texts = texts
+    def __init__(self, documents: Iterable[Document], idf: Bag, lexicon: Lexicon | None, *, spelling: bool) -> None:
+        self._idf = idf
         self._lexicon = lexicon
         self._spelling = spelling
         self._speller = Speller({w for d in documents for w in d.plain} | (lexicon.words if lexicon else set()))
@@ -54,7 +55,7 @@ class Reader:
         for place, word in enumerate(text):
             if place == begins:
                 wished = len(sure)
-            if not self._spelling or self._speller.knows(word) or stem(word) in self._texts.idf:
+            if not self._spelling or self._speller.knows(word) or stem(word) in self._idf:
                 sure.append(word)
             elif halves := self._speller.split(word):
                 sure.extend(halves)
@@ -76,8 +77,8 @@ class Reader:
             families = {f: w * _ASIDE for f, w in besides[1].items()} | families
         first = self._lexicon.first_verb([stem(w) for w in wish]) if self._lexicon else {}
         return Request(
-            self._texts.weighted(stems),
-            self._texts.weighted(families),
+            self._weighted(stems),
+            self._weighted(families),
             stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()},
             verbs,
             frozenset(first),
@@ -87,6 +88,10 @@ class Reader:
             dict.fromkeys(further, _ASIDE) | dict.fromkeys(wish, 1.0),
             list(dict.fromkeys(wish)),
         )
+
+    def _weighted(self, tokens: Bag) -> Bag:
+        """Stems or families, the rarer the heavier."""
+        return {t: w * self._idf.get(t, UNKNOWN_IDF) for t, w in tokens.items()}
 
 
 def _is_question(text: list[str]) -> bool:

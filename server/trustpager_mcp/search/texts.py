@@ -7,14 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from .documents import FIELD_WEIGHTS, Bag, Document
+from .request import UNKNOWN_IDF, Request
 
 TEXT_FEATURES = (
     "stems",  # the rarer words of the request that the tool says, by field
     "families",  # the same for what the words mean
     "plain",  # every word as it is said, function words too: "who owes us" is a way of asking
 )
-UNKNOWN_IDF = 4.5
-"""What a word weighs that no tool says, and the most that any weighs."""
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
@@ -34,27 +33,28 @@ class Texts:
     def _rarity(self, postings: list[tuple[int, float]]) -> float:
         return math.log(1 + (self._count - len(postings) + 0.5) / (len(postings) + 0.5))
 
-    def weighted(self, tokens: Bag) -> Bag:
-        """Stems or families of a request, the rarer the heavier."""
-        return {t: w * self.idf.get(t, UNKNOWN_IDF) for t, w in tokens.items()}
+    def counted(self, asked: Request, weights: Sequence[float]) -> list[float]:
+        """For each document the shares of the request that it says, by TEXT_FEATURES, each times its weight, in one sum."""
+        total = sum(asked.stems.values()) + _FAMILY_SHARE * sum(asked.families.values()) or 1.0
+        rarities = {token: weight * self._plain_idf.get(token, UNKNOWN_IDF) for token, weight in asked.plain.items()}
+        by_stems, by_families, by_words = weights
+        sums = [0.0] * self._count
+        for postings, tokens, unit in (
+            (self._postings, asked.stems, by_stems / total),
+            (self._postings, asked.families, by_families / total),
+            (self._plain, rarities, by_words / (sum(rarities.values()) or 1.0)),
+        ):
+            if unit:
+                for token, weight in tokens.items():
+                    share = weight * unit
+                    for number, frequency in postings.get(token, ()):
+                        sums[number] += share * frequency
+        return sums
 
-    def compare(self, stems: Bag, families: Bag, plain: Bag) -> tuple[list[float], list[float], list[float]]:
-        """For each document the shares of the request that it says, by TEXT_FEATURES; stems and families come `weighted`."""
-        total = sum(stems.values()) + _FAMILY_SHARE * sum(families.values()) or 1.0
-        rarities = {token: weight * self._plain_idf.get(token, UNKNOWN_IDF) for token, weight in plain.items()}
-        return (
-            self._shares(self._postings, stems, total),
-            self._shares(self._postings, families, total),
-            self._shares(self._plain, rarities, sum(rarities.values()) or 1.0),
-        )
-
-    def _shares(self, postings: _Postings, tokens: Bag, total: float) -> list[float]:
-        shares = [0.0] * self._count
-        for token, weight in tokens.items():
-            share = weight / total
-            for number, frequency in postings.get(token, ()):
-                shares[number] += share * frequency
-        return shares
+    def compare(self, asked: Request) -> list[list[float]]:
+        """By TEXT_FEATURES, for each document the share of the request that it says."""
+        one = range(len(TEXT_FEATURES))
+        return [self.counted(asked, [float(feature == this) for feature in one]) for this in one]
 
 
 def _field_postings(documents: Sequence[Document]) -> _Postings:
