@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from .documents import Bag, Document, stems_of, weighted
 from .lexicon import Lexicon, clearest, first_verb
+from .postings import NO_POSTING, Posting, Postings, add, packed
 from .text import content, stem
 
 Said = tuple[str, Bag]
@@ -54,23 +55,22 @@ class Likelihood:
                     self._said[token] = [group]
         self._every = sum(totals) or 1
         self._unsaid = [math.log(_PRIOR / (total + _PRIOR)) for total in totals]
-        self._gains: dict[str, list[tuple[int, float]]] = {}
+        self._gains: Postings = {}
 
-    def _gain(self, token: str) -> list[tuple[int, float]]:
+    def _gain(self, token: str) -> Posting:
         """How much likelier a token makes each group that says it; worked out when a request first holds it."""
         if token not in self._gains:
             said = self._said[token]
             expected = _PRIOR * len(said) / self._every
-            self._gains[token] = [(group, math.log(1 + times / expected)) for group, times in Counter(said).items()]
+            self._gains[token] = packed((group, math.log(1 + times / expected)) for group, times in Counter(said).items())
         return self._gains[token]
 
     def compare(self, tokens: Sequence[str]) -> list[float]:
         """For each group 0 when it is the likeliest, less the unlikelier it is, down to -1."""
         known = [self._gain(t) for t in tokens if t in self._said]
         scores = [len(known) * unsaid for unsaid in self._unsaid]
-        for gains in known:
-            for group, gain in gains:
-                scores[group] += gain
+        for gain in known:
+            add(scores, gain, 1.0)
         best, unit = max(scores, default=0.0), _UNLIKELY * math.sqrt(len(tokens) or 1)
         impossible = best - unit
         return [(score - best) / unit if score > impossible else -1.0 for score in scores]
@@ -91,11 +91,12 @@ class Overlap:
         lengths = [sum(bag.values()) for bag in bags]
         average = sum(lengths) / (len(bags) or 1) or 1.0
         self._count = len(bags)
-        self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for group, (bag, length) in enumerate(zip(bags, lengths, strict=True)):
             for token, times in bag.items():
-                self._postings[token].append((group, times / (times + _K * (1 - _B + _B * length / average))))
-        self._idf = {t: math.log(1 + (self._count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in self._postings.items()}
+                postings[token].append((group, times / (times + _K * (1 - _B + _B * length / average))))
+        self._postings = {token: packed(counts) for token, counts in postings.items()}
+        self._idf = {t: math.log(1 + (self._count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in postings.items()}
         self._unknown_idf = 3.0
 
     def compare(self, tokens: Bag) -> list[float]:
@@ -105,8 +106,7 @@ class Overlap:
         for token, weight in tokens.items():
             size = weight * self._idf.get(token, self._unknown_idf)
             total += size
-            for group, tf in self._postings.get(token, ()):
-                scores[group] += size * tf
+            add(scores, self._postings.get(token, NO_POSTING), size)
         return [score / total for score in scores] if total else scores
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from .documents import FIELD_WEIGHTS, Bag, Document
+from .postings import NO_POSTING, Posting, Postings, add, packed
 from .request import UNKNOWN_IDF, Request
 
 TEXT_FEATURES = (
@@ -17,7 +18,6 @@ TEXT_FEATURES = (
 _B = 0.6
 _K = 2.0
 _FAMILY_SHARE = 0.3
-_Postings = dict[str, list[tuple[int, float]]]
 
 
 class Texts:
@@ -30,8 +30,9 @@ class Texts:
         self._plain = _plain_postings(documents)
         self._plain_idf = {t: self._rarity(p) for t, p in self._plain.items()}
 
-    def _rarity(self, postings: list[tuple[int, float]]) -> float:
-        return math.log(1 + (self._count - len(postings) + 0.5) / (len(postings) + 0.5))
+    def _rarity(self, posting: Posting) -> float:
+        held = len(posting[0])
+        return math.log(1 + (self._count - held + 0.5) / (held + 0.5))
 
     def counted(self, asked: Request, weights: Sequence[float]) -> list[float]:
         """For each document the shares of the request that it says, by TEXT_FEATURES, each times its weight, in one sum."""
@@ -46,9 +47,7 @@ class Texts:
         ):
             if unit:
                 for token, weight in tokens.items():
-                    share = weight * unit
-                    for number, frequency in postings.get(token, ()):
-                        sums[number] += share * frequency
+                    add(sums, postings.get(token, NO_POSTING), weight * unit)
         return sums
 
     def compare(self, asked: Request) -> list[list[float]]:
@@ -57,10 +56,10 @@ class Texts:
         return [self.counted(asked, [float(feature == this) for feature in one]) for this in one]
 
 
-def _field_postings(documents: Sequence[Document]) -> _Postings:
+def _field_postings(documents: Sequence[Document]) -> Postings:
     """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
     average = {f: sum(sum(d.fields[f].values()) for d in documents) / max(len(documents), 1) or 1.0 for f in FIELD_WEIGHTS}
-    postings: _Postings = defaultdict(list)
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for number, d in enumerate(documents):
         total: Bag = {}
         for field, weight in FIELD_WEIGHTS.items():
@@ -70,15 +69,15 @@ def _field_postings(documents: Sequence[Document]) -> _Postings:
                 total[token] = total.get(token, 0.0) + weight * times / length
         for token, times in total.items():
             postings[token].append((number, times / (_K + times)))
-    return postings
+    return {token: packed(counts) for token, counts in postings.items()}
 
 
-def _plain_postings(documents: Sequence[Document]) -> _Postings:
+def _plain_postings(documents: Sequence[Document]) -> Postings:
     """The same for every word as it is said: "when did we" is a way of asking."""
     lengths = [d.plain.total() for d in documents]
     average = sum(lengths) / max(len(lengths), 1) or 1.0
-    postings: _Postings = defaultdict(list)
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for number, (d, length) in enumerate(zip(documents, lengths, strict=True)):
         for token, times in d.plain.items():
             postings[token].append((number, times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / average))))
-    return postings
+    return {token: packed(counts) for token, counts in postings.items()}
