@@ -159,14 +159,13 @@ class Kinds:
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
         }
         self._overlap = {
-            name: Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags))
-            for name in ("does", "thing", "toolset")
+            name: Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags)) for name in ("does", "thing", "toolset")
         }
 
     def compare(self, text: list[str], bag: Bag) -> list[tuple[list[float], list[int]]]:
-        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document (one list for one grouping).
+        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document.
 
-        `text` is the request in words, `bag` its stems and families.
+        `text` is the request in words, `bag` its stems and families. Features of one grouping share one list of numbers.
         """
         read = _Read(text, self._lexicon)
         doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
