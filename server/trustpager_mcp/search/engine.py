@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import add, mul
@@ -110,7 +109,7 @@ class _Index:
     def _columns(self, query: str, asked: Request) -> list[_Column]:
         """What the request scores for all documents by KIND_FEATURES and, with the extra, MEANING_FEATURES."""
         nothing = ([0.0], self._nowhere)
-        columns = self._kinds.compare(asked.wish, asked.said) if self._kinds else [nothing] * len(KIND_FEATURES)
+        columns = self._kinds.compare(asked.wish) if self._kinds else [nothing] * len(KIND_FEATURES)
         if self._meaning:
             near = self._meaning.likeness(query)
             columns += [(scores, self._place) for scores in near] if near else [nothing] * len(MEANING_FEATURES)
@@ -129,7 +128,8 @@ class _Index:
         columns = self._columns(query, asked)
         if not any(sums) and not any(any(scores) for scores, _ in columns):
             return self._nearest_names(query, limit)
-        for counted, of in _together(columns, self.weights[_TEXTS.stop :]):
+        for (shares, of), weight in zip(columns, self.weights[_TEXTS.stop :], strict=True):
+            counted = [weight * share for share in shares]
             sums = list(map(add, sums, map(counted.__getitem__, of)))
         near = sorted(range(len(sums)), key=sums.__getitem__, reverse=True)[: max(_CANDIDATES, limit)]
         by_name = self.weights[_NAMES]
@@ -147,15 +147,6 @@ class _Index:
             key=lambda d: (d.tool.effect != "read", -partial_ratio(text, d.tool.name.replace("_", " ")), d.tool.name),
         )
         return [Hit(d.tool, 0.0) for d in order[:limit]]
-
-
-def _together(columns: list[_Column], weights: Sequence[float]) -> Iterable[_Column]:
-    """The columns times their weights, those with the same places in one sum."""
-    sums: dict[int, _Column] = {}
-    for (scores, of), weight in zip(columns, weights, strict=True):
-        counted = [weight * score for score in scores]
-        sums[id(of)] = (list(map(add, sums[id(of)][0], counted)) if id(of) in sums else counted, of)
-    return sums.values()
 
 
 _MOST_MADE = 16

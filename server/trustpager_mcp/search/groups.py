@@ -7,13 +7,13 @@ Counted from what the tools say when the index is made; nothing is fitted or kep
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from .documents import Bag, Document, stems_of, weighted
+from .documents import Bag, Document
 from .lexicon import Lexicon, clearest, first_verb
-from .postings import NO_POSTING, Posting, Postings, add, packed
+from .postings import Posting, Postings, add, packed
 from .text import content, stem
 
 Said = tuple[str, Bag]
@@ -23,16 +23,11 @@ KIND_FEATURES = (
     "effect",  # tools of its effect are
     "thing",  # tools for its thing are, whatever they do to it
     "toolset",  # tools of its toolset are
-    "does_overlap",  # what tools of its verb say, by words of the request
-    "thing_overlap",
-    "toolset_overlap",
 )
 # So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
 _PRIOR = 20.0
 # By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
 _UNLIKELY = 6.0
-_B = 0.6
-_K = 1.5
 
 
 class Likelihood:
@@ -76,40 +71,6 @@ class Likelihood:
         return [(score - best) / unit if score > impossible else -1.0 for score in scores]
 
 
-class Overlap:
-    """How much of a request each group says, by BM25 over all that its tools say."""
-
-    def __init__(self, labels: Sequence[str], said: Iterable[Said]) -> None:
-        names = sorted(set(labels))
-        number = {name: n for n, name in enumerate(names)}
-        self.of = [number[label] for label in labels]
-        bags: list[Bag] = [defaultdict(float) for _ in names]
-        for name, tokens in said:
-            bag = bags[number[name]]
-            for token, weight in tokens.items():
-                bag[token] += weight
-        lengths = [sum(bag.values()) for bag in bags]
-        average = sum(lengths) / (len(bags) or 1) or 1.0
-        self._count = len(bags)
-        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for group, (bag, length) in enumerate(zip(bags, lengths, strict=True)):
-            for token, times in bag.items():
-                postings[token].append((group, times / (times + _K * (1 - _B + _B * length / average))))
-        self._postings = {token: packed(counts) for token, counts in postings.items()}
-        self._idf = {t: math.log(1 + (self._count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in postings.items()}
-        self._unknown_idf = 3.0
-
-    def compare(self, tokens: Bag) -> list[float]:
-        """For each group the share of the request that it says, from 0 to 1."""
-        scores = [0.0] * self._count
-        total = 0.0
-        for token, weight in tokens.items():
-            size = weight * self._idf.get(token, self._unknown_idf)
-            total += size
-            add(scores, self._postings.get(token, NO_POSTING), size)
-        return [score / total for score in scores] if total else scores
-
-
 class _Read:
     """A sentence's stems and the families that it names, looked up once for all that is counted of it."""
 
@@ -118,11 +79,6 @@ class _Read:
         self.stems = [stem(w) for w in text]
         self.meanings = list(lexicon.meanings(self.stems)) if lexicon else []
         self.families = clearest(self.meanings)
-
-    @property
-    def bag(self) -> Bag:
-        """Stems and families weighted, as `documents.merged` has them."""
-        return weighted(stems_of(self.text), self.families)
 
     def doing(self) -> Iterator[str]:
         """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
@@ -153,24 +109,16 @@ class Kinds:
         said = [(number, _Read(text, lexicon)) for number, d in enumerate(documents) for text in d.said]
         doing = [(n, dict.fromkeys(read.doing(), 1.0)) for n, read in said]
         about = [(n, dict.fromkeys(read.about(), 1.0)) for n, read in said]
-        bags = [(n, read.bag) for n, read in said]
         self._likelihood = {
             name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
         }
-        self._overlap = {
-            name: Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags)) for name in ("does", "thing", "toolset")
-        }
 
-    def compare(self, text: list[str], bag: Bag) -> list[tuple[list[float], list[int]]]:
-        """By KIND_FEATURES: what a request scores for each group, and the group's number of each document.
-
-        `text` is the request in words, `bag` its stems and families. Features of one grouping share one list of numbers.
-        """
+    def compare(self, text: list[str]) -> list[tuple[list[float], list[int]]]:
+        """By KIND_FEATURES: what a request, in words, scores for each group, and the group's number of each document."""
         read = _Read(text, self._lexicon)
         doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
-        likely = [
+        return [
             (groups.compare(doing if name in ("does", "effect") else about), groups.of)
             for name, groups in self._likelihood.items()
         ]
-        return likely + [(groups.compare(bag), self._likelihood[name].of) for name, groups in self._overlap.items()]

@@ -62,6 +62,11 @@ class Lexicon:
                     break
 
 
+def is_family(token: str) -> bool:
+    """Is it a family, and not a stem? No word holds a colon."""
+    return token[1:2] == ":"
+
+
 def clearest(meanings: Iterable[dict[str, float]]) -> dict[str, float]:
     """The families of all words and phrases, each with its highest weight."""
     found: dict[str, float] = {}

@@ -9,8 +9,7 @@ from .request import Request
 
 NAME_FEATURES = (
     "covered",  # its name speaks of what the request speaks of
-    "first_verb",  # it does what the request says first
-    "both",  # it does it, and to that thing
+    "both",  # it does what is to be done, and to that thing
     "exact",  # its name says all of the request, and nothing else
     "wrong_verb",
     "wrong_irreversible",
@@ -44,7 +43,7 @@ class Names:
             covered /= self._sizes[number]
             exact = (covered * _explained(d, asked)) ** 3
         if not self._verbs:
-            return (covered, 0.0, 0.0, exact, *(0.0,) * 6)
+            return (covered, 0.0, exact, *(0.0,) * 6)
         verbs = asked.verbs
         shared = [(weight, d.verbs[f]) for f, weight in verbs.items() if f in d.verbs]
         surely = any(does >= _SURE for _, does in shared)
@@ -52,7 +51,6 @@ class Names:
         listing = d.verbs.get("V:list") == 1.0
         return (
             covered,
-            max([d.verbs.get(f, 0.0) for f in asked.first_verb], default=0.0),
             max([weight * does for weight, does in shared], default=0.0) * covered,
             exact if surely or not (verbs or irreversible) else 0.0,
             float(bool(verbs) and not shared),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .documents import FAMILY_WEIGHT, Bag, Document, stems_and_families
+from .documents import Bag, Document, stems_and_families
 from .lexicon import Lexicon
 from .spelling import Speller
 from .text import STOP, aside, stem, words
@@ -24,9 +24,7 @@ class Request:
 
     stems: Bag
     families: Bag
-    said: Bag
     verbs: dict[str, float]
-    first_verb: frozenset[str]
     meanings: dict[str, frozenset[str]]
     question: bool
     plural: bool
@@ -75,13 +73,10 @@ class Reader:
             besides = stems_and_families(further, self._lexicon)
             stems = {t: min(w, 1.0) * _ASIDE for t, w in besides[0].items()} | stems
             families = {f: w * _ASIDE for f, w in besides[1].items()} | families
-        first = self._lexicon.first_verb([stem(w) for w in wish]) if self._lexicon else {}
         return Request(
             self._weighted(stems),
             self._weighted(families),
-            stems | {f: w * FAMILY_WEIGHT[f[0]] for f, w in families.items()},
             verbs,
-            frozenset(first),
             {t: frozenset(self._lexicon.exactly((t,))) if self._lexicon else frozenset() for t in stems},
             _is_question(text),
             _is_plural(text[:begins]),

@@ -1,18 +1,18 @@
-"""How much of a request each tool says, by BM25: its rarer words, what they mean, and every word as it is said."""
+"""How much of a request each tool says, by BM25: what its words mean, and every word as it is said."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from .documents import FIELD_WEIGHTS, Bag, Document
-from .postings import NO_POSTING, Posting, Postings, add, packed
+from .lexicon import is_family
+from .postings import NO_POSTING, Postings, add, packed
 from .request import UNKNOWN_IDF, Request
 
 TEXT_FEATURES = (
-    "stems",  # the rarer words of the request that the tool says, by field
-    "families",  # the same for what the words mean
+    "families",  # what the words of the request mean, by field
     "plain",  # every word as it is said, function words too: "who owes us" is a way of asking
 )
 _B = 0.6
@@ -25,24 +25,23 @@ class Texts:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._count = len(documents)
-        self._postings = _field_postings(documents)
-        self.idf = {t: min(UNKNOWN_IDF, self._rarity(p)) for t, p in self._postings.items()}
+        held = Counter(token for d in documents for token in {t for tokens in d.fields.values() for t in tokens})
+        self.idf = {token: min(UNKNOWN_IDF, self._rarity(times)) for token, times in held.items()}
+        self._families = _family_postings(documents)
         self._plain = _plain_postings(documents)
-        self._plain_idf = {t: self._rarity(p) for t, p in self._plain.items()}
+        self._plain_idf = {token: self._rarity(len(numbers)) for token, (numbers, _) in self._plain.items()}
 
-    def _rarity(self, posting: Posting) -> float:
-        held = len(posting[0])
+    def _rarity(self, held: int) -> float:
         return math.log(1 + (self._count - held + 0.5) / (held + 0.5))
 
     def counted(self, asked: Request, weights: Sequence[float]) -> list[float]:
         """For each document the shares of the request that it says, by TEXT_FEATURES, each times its weight, in one sum."""
         total = sum(asked.stems.values()) + _FAMILY_SHARE * sum(asked.families.values()) or 1.0
         rarities = {token: weight * self._plain_idf.get(token, UNKNOWN_IDF) for token, weight in asked.plain.items()}
-        by_stems, by_families, by_words = weights
+        by_families, by_words = weights
         sums = [0.0] * self._count
         for postings, tokens, unit in (
-            (self._postings, asked.stems, by_stems / total),
-            (self._postings, asked.families, by_families / total),
+            (self._families, asked.families, by_families / total),
             (self._plain, rarities, by_words / (sum(rarities.values()) or 1.0)),
         ):
             if unit:
@@ -56,8 +55,8 @@ class Texts:
         return [self.counted(asked, [float(feature == this) for feature in one]) for this in one]
 
 
-def _field_postings(documents: Sequence[Document]) -> Postings:
-    """For each token: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
+def _family_postings(documents: Sequence[Document]) -> Postings:
+    """For each family: the documents it stands in, with its frequency over all fields, saturated as in BM25F."""
     average = {f: sum(sum(d.fields[f].values()) for d in documents) / max(len(documents), 1) or 1.0 for f in FIELD_WEIGHTS}
     postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for number, d in enumerate(documents):
@@ -66,7 +65,8 @@ def _field_postings(documents: Sequence[Document]) -> Postings:
             tokens = d.fields[field]
             length = 1 - _B + _B * sum(tokens.values()) / average[field]
             for token, times in tokens.items():
-                total[token] = total.get(token, 0.0) + weight * times / length
+                if is_family(token):
+                    total[token] = total.get(token, 0.0) + weight * times / length
         for token, times in total.items():
             postings[token].append((number, times / (_K + times)))
     return {token: packed(counts) for token, counts in postings.items()}
