@@ -78,7 +78,7 @@ class SearchIndex:
         return hits
 
     async def made(self) -> None:
-        """Make the index, which takes half a second, while other calls go on; at once where it is there."""
+        """Make the index, which takes a second or two, while other calls go on; at once where it is there."""
         if self._index is None:
             await anyio.to_thread.run_sync(self.index)
 
