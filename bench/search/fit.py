@@ -27,6 +27,7 @@ from trustpager_mcp.registry import everything
 from trustpager_mcp.search import SearchIndex
 from trustpager_mcp.search.engine import FEATURES, MEANING_FEATURES, WEIGHTS
 from trustpager_mcp.search.misses import LOW_SCORE
+from trustpager_mcp.search.texts import TEXT_FEATURES
 
 REQUESTS = Path(__file__).with_name("requests.jsonl")
 POLICY = {"exact": 3.0, "wrong_irreversible": -0.8, "bare_irreversible": -0.8}
@@ -34,7 +35,7 @@ POLICY = {"exact": 3.0, "wrong_irreversible": -0.8, "bare_irreversible": -0.8}
 FOLDS, INTENTS, DESCRIPTIONS = 6, 170, 45
 HELD_BACK_COUNTS = 0.07
 CANDIDATES, NEAREST = 100, 30
-TEXTS = FEATURES.index("covered")
+TEXTS = slice(FEATURES.index(TEXT_FEATURES[0]), FEATURES.index(TEXT_FEATURES[-1]) + 1)
 KEPT_SMALL = 1e-2
 Array = NDArray[np.float64]
 
@@ -58,11 +59,10 @@ def _index(catalog: Catalog) -> Any:
 
 
 def _example(index: Any, request: str, accept: Iterable[str], weight: float, group: str, style: str) -> Example:
-    rows = index.features(request)
-    features = np.array(list(rows.values()))
-    right = np.array([index.documents[number].tool.name in accept for number in rows])
+    features = np.array(index.features(request))
+    right = np.array([document.tool.name in accept for document in index.documents])
     # The texts alone say which rivals count, not weights from before.
-    rivals = np.argsort(-features[:, :TEXTS].sum(axis=1), kind="stable")[:CANDIDATES]
+    rivals = np.argsort(-features[:, TEXTS].sum(axis=1), kind="stable")[:CANDIDATES]
     nearest = np.argsort(-features[:, len(FEATURES)], kind="stable")[:NEAREST]
     kept = np.unique([*rivals, *nearest, *np.flatnonzero(right)])
     return Example(features[kept], right[kept], weight, group, style)

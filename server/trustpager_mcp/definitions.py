@@ -132,7 +132,7 @@ class Tool(_Model):
     credential: Literal["api_key", "portal_token", "oauth_token", "none"] = "api_key"
     aliases: tuple[str, ...] = ()
     description: str = Field(min_length=1)
-    intents: tuple[str, ...] = Field(min_length=3, max_length=10)
+    intents: tuple[str, ...] = Field(min_length=3, max_length=14)
     scopes: tuple[str, ...]
     any_scope: bool = False
     """One of `scopes` opens the tool; which one a call needs stands in `also_needs`."""

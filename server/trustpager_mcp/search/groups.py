@@ -7,24 +7,27 @@ Counted from what the tools say when the index is made; nothing is fitted or kep
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from .documents import Bag, Document, stems_of, weighted
+from .documents import Bag, Document
 from .lexicon import Lexicon, clearest, first_verb
+from .postings import Posting, Postings, add, packed
 from .text import content, stem
 
 Said = tuple[str, Bag]
 """A group's name, and the weighted tokens of one sentence of one of its tools."""
-Group = tuple[list[int], list[float]]
-"""The group's number of each document, and what a request scores for each group."""
+KIND_FEATURES = (
+    "does",  # tools of its verb are asked for like this
+    "effect",  # tools of its effect are
+    "thing",  # tools for its thing are, whatever they do to it
+    "toolset",  # tools of its toolset are
+)
 # So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
 _PRIOR = 20.0
 # By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
 _UNLIKELY = 6.0
-_B = 0.6
-_K = 1.5
 
 
 class Likelihood:
@@ -47,59 +50,25 @@ class Likelihood:
                     self._said[token] = [group]
         self._every = sum(totals) or 1
         self._unsaid = [math.log(_PRIOR / (total + _PRIOR)) for total in totals]
-        self._gains: dict[str, list[tuple[int, float]]] = {}
+        self._gains: Postings = {}
 
-    def _gain(self, token: str) -> list[tuple[int, float]]:
+    def _gain(self, token: str) -> Posting:
         """How much likelier a token makes each group that says it; worked out when a request first holds it."""
         if token not in self._gains:
             said = self._said[token]
             expected = _PRIOR * len(said) / self._every
-            self._gains[token] = [(group, math.log(1 + times / expected)) for group, times in Counter(said).items()]
+            self._gains[token] = packed((group, math.log(1 + times / expected)) for group, times in Counter(said).items())
         return self._gains[token]
 
     def compare(self, tokens: Sequence[str]) -> list[float]:
         """For each group 0 when it is the likeliest, less the unlikelier it is, down to -1."""
         known = [self._gain(t) for t in tokens if t in self._said]
         scores = [len(known) * unsaid for unsaid in self._unsaid]
-        for gains in known:
-            for group, gain in gains:
-                scores[group] += gain
+        for gain in known:
+            add(scores, gain, 1.0)
         best, unit = max(scores, default=0.0), _UNLIKELY * math.sqrt(len(tokens) or 1)
-        return [max((score - best) / unit, -1.0) for score in scores]
-
-
-class Overlap:
-    """How much of a request each group says, by BM25 over all that its tools say."""
-
-    def __init__(self, labels: Sequence[str], said: Iterable[Said]) -> None:
-        names = sorted(set(labels))
-        number = {name: n for n, name in enumerate(names)}
-        self.of = [number[label] for label in labels]
-        bags: list[Bag] = [defaultdict(float) for _ in names]
-        for name, tokens in said:
-            bag = bags[number[name]]
-            for token, weight in tokens.items():
-                bag[token] += weight
-        lengths = [sum(bag.values()) for bag in bags]
-        average = sum(lengths) / (len(bags) or 1) or 1.0
-        self._count = len(bags)
-        self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for group, (bag, length) in enumerate(zip(bags, lengths, strict=True)):
-            for token, times in bag.items():
-                self._postings[token].append((group, times / (times + _K * (1 - _B + _B * length / average))))
-        self._idf = {t: math.log(1 + (self._count - len(p) + 0.5) / (len(p) + 0.5)) for t, p in self._postings.items()}
-        self._unknown_idf = 3.0
-
-    def compare(self, tokens: Bag) -> list[float]:
-        """For each group the share of the request that it says, from 0 to 1."""
-        scores = [0.0] * self._count
-        total = 0.0
-        for token, weight in tokens.items():
-            size = weight * self._idf.get(token, self._unknown_idf)
-            total += size
-            for group, tf in self._postings.get(token, ()):
-                scores[group] += size * tf
-        return [score / total for score in scores] if total else scores
+        impossible = best - unit
+        return [(score - best) / unit if score > impossible else -1.0 for score in scores]
 
 
 class _Read:
@@ -110,11 +79,6 @@ class _Read:
         self.stems = [stem(w) for w in text]
         self.meanings = list(lexicon.meanings(self.stems)) if lexicon else []
         self.families = clearest(self.meanings)
-
-    @property
-    def bag(self) -> Bag:
-        """Stems and families weighted, as `documents.merged` has them."""
-        return weighted(stems_of(self.text), self.families)
 
     def doing(self) -> Iterator[str]:
         """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
@@ -145,25 +109,16 @@ class Kinds:
         said = [(number, _Read(text, lexicon)) for number, d in enumerate(documents) for text in d.said]
         doing = [(n, dict.fromkeys(read.doing(), 1.0)) for n, read in said]
         about = [(n, dict.fromkeys(read.about(), 1.0)) for n, read in said]
-        bags = [(n, read.bag) for n, read in said]
         self._likelihood = {
             name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
         }
-        self._overlap = {
-            f"{name}_overlap": Overlap(labels[name], ((labels[name][n], bag) for n, bag in bags))
-            for name in ("does", "thing", "toolset")
-        }
 
-    def compare(self, text: list[str], bag: Bag) -> dict[str, Group]:
-        """By feature, what the request scores.
-
-        `text` is the request in words, `bag` its stems and families.
-        """
+    def compare(self, text: list[str]) -> list[tuple[list[float], list[int]]]:
+        """By KIND_FEATURES: what a request, in words, scores for each group, and the group's number of each document."""
         read = _Read(text, self._lexicon)
         doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
-        likely = {
-            name: (groups.of, groups.compare(doing if name in ("does", "effect") else about))
+        return [
+            (groups.compare(doing if name in ("does", "effect") else about), groups.of)
             for name, groups in self._likelihood.items()
-        }
-        return likely | {name: (groups.of, groups.compare(bag)) for name, groups in self._overlap.items()}
+        ]

@@ -31,6 +31,7 @@ class Lexicon:
             for stems, found in meanings.items():
                 # A word that may mean several things says less about each of them.
                 self._phrases[stems[0]].setdefault(stems, {}).update({m: len(found) ** -0.5 for m in sorted(found)})
+        self._phrases = {first: dict(sorted(p.items(), key=lambda one: -len(one[0]))) for first, p in self._phrases.items()}
 
     def exactly(self, stems: tuple[str, ...]) -> dict[str, float]:
         """The families that this very word or phrase belongs to."""
@@ -47,18 +48,23 @@ class Lexicon:
     def meanings(self, stems: list[str]) -> Iterator[dict[str, float]]:
         """The families of each known word or phrase of a text, in order."""
         covered = 0
+        text = tuple(stems)
         for start, first in enumerate(stems):
             phrases = self._phrases.get(first)
             if phrases is None:
                 continue
-            fitting = [p for p in phrases if len(p) == 1 or tuple(stems[start : start + len(p)]) == p]
-            if not fitting:
-                continue
-            phrase = max(fitting, key=len)
-            if start + len(phrase) <= covered:
-                continue
-            covered = start + len(phrase)
-            yield self._phrases[first][phrase]
+            for phrase, meanings in phrases.items():
+                end = start + len(phrase)
+                if text[start:end] == phrase:
+                    if end > covered:
+                        covered = end
+                        yield meanings
+                    break
+
+
+def is_family(token: str) -> bool:
+    """Is it a family, and not a stem? No word holds a colon."""
+    return token[1:2] == ":"
 
 
 def clearest(meanings: Iterable[dict[str, float]]) -> dict[str, float]:

@@ -35,11 +35,8 @@ _log = logging.getLogger(__name__)
 
 
 class Likeness(NamedTuple):
-    """For each tool the cosines of a request with the likest thing that it says, with its description, with all that tools for
-    the same thing say, and with all that it says itself."""
+    """For each tool the cosines of a request with all that tools for the same thing say, and with all that it says itself."""
 
-    sentence: list[float]
-    description: list[float]
     same_thing: list[float]
     whole: list[float]
 
@@ -65,15 +62,14 @@ class Meaning:
         vectors = _unit(vectors - self._centre)
         self.place = {name: n for n, name in enumerate(said)}
         sizes = [len(texts) for texts in said.values()]
-        self._starts = np.cumsum([0, *sizes])[:-1]
         tools = np.repeat(np.arange(len(sizes)), sizes)
-        self._scale = _scale(vectors, tools, self._starts, sizes)
-        self._vectors = _unit(vectors @ self._scale)
+        self._scale = _scale(vectors, tools, np.cumsum([0, *sizes])[:-1], sizes)
+        vectors = _unit(vectors @ self._scale)
         things = [" ".join(map(stem, name.split("_")[1:])) or name for name in said]
         number = {thing: n for n, thing in enumerate(sorted(set(things)))}
         self._thing_of = np.array([number[thing] for thing in things])
-        self._tools = _sums(self._vectors, tools, len(sizes))
-        self._things = _sums(self._vectors, self._thing_of[tools], len(number))
+        self._tools = _sums(vectors, tools, len(sizes))
+        self._things = _sums(vectors, self._thing_of[tools], len(number))
 
     def likeness(self, request: str) -> Likeness | None:
         """How near the request is to what the tools say, each at its `place`; None when the request says nothing."""
@@ -83,10 +79,9 @@ class Meaning:
         if not tokens:
             return None
         vector = _unit(_unit(self._vectors_of([tokens]) - self._centre) @ self._scale)[0]
-        # Not `@`: BLAS would wake a thread per core for a quarter of a millisecond's work, and wait for the slowest.
-        near, tool, thing = (np.einsum("ij,j->i", v, vector) for v in (self._vectors, self._tools, self._things))
-        best = np.maximum.reduceat(near, self._starts)
-        return Likeness(best.tolist(), near[self._starts + 1].tolist(), thing[self._thing_of].tolist(), tool.tolist())
+        # Not `@`: BLAS would wake a thread per core for work of microseconds, and wait for the slowest.
+        tool, thing = (np.einsum("ij,j->i", v, vector) for v in (self._tools, self._things))
+        return Likeness(thing[self._thing_of].tolist(), tool.tolist())
 
     def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(" ".join(words(text)), add_special_tokens=False).ids

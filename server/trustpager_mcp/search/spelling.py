@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 
 # A correction counts less than the word itself would: (edits, length of the word from which they are allowed, weight).
@@ -13,7 +14,9 @@ class Speller:
     """Suggests known words for an unknown one."""
 
     def __init__(self, known: Collection[str]) -> None:
-        self._known = sorted(w for w in known if len(w) > 2 and w.isalpha())
+        self._by_length: dict[int, list[str]] = defaultdict(list)
+        for word in sorted(w for w in known if len(w) > 2 and w.isalpha()):
+            self._by_length[len(word)].append(word)
         self._set = frozenset(known)
 
     def knows(self, word: str) -> bool:
@@ -27,7 +30,9 @@ class Speller:
         from rapidfuzz.process import extract
 
         most = 2 if len(word) >= _ALLOWED[1][1] else 1
-        near = extract(word, self._known, scorer=OSA.distance, score_cutoff=most, limit=12)
+        # Edits change the length by as much at most: the other words need no look.
+        likely = [w for length in range(len(word) - most, len(word) + most + 1) for w in self._by_length.get(length, ())]
+        near = extract(word, likely, scorer=OSA.distance, score_cutoff=most, limit=12)
         near.sort(key=lambda n: (n[1], n[0][0] != word[0], abs(len(n[0]) - len(word)), n[0]))
         best = near[0][1] if near else 0
         return {w: _ALLOWED[int(edits) - 1][2] for w, edits, _ in near[:_MOST] if edits == best and edits}

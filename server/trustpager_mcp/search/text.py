@@ -27,6 +27,8 @@ _CONTRACTIONS = (
     (re.compile(r"\b(what|who|where|how|when|that|there|it)'?s\b"), r"\1 is"),
     (re.compile(r"'(?:s|re|ve|ll|d|m)\b"), ""),
 )
+_CONTRACTED = re.compile(r"'|\bcan(?:not|t)\b|nt\b|ve\b|\b(?:what|who|where|how|when|that|there|it)s\b")
+"""Any of these: most texts hold none, and are spared the rest."""
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST_QUERY = 600
@@ -89,8 +91,9 @@ def _words(text: str) -> tuple[str, ...]:
     else:
         text = unicodedata.normalize("NFKD", text).replace("’", "'").lower()
         text = "".join(c for c in text if not unicodedata.combining(c))
-    for pattern, plain in _CONTRACTIONS:
-        text = pattern.sub(plain, text)
+    if _CONTRACTED.search(text):
+        for pattern, plain in _CONTRACTIONS:
+            text = pattern.sub(plain, text)
     return tuple(_WORD.findall(text))
 
 
