@@ -179,9 +179,8 @@ def _misfits(catalog: Catalog, tool: Tool, arguments: dict[str, Any]) -> list[st
 
 
 def _said(error: ValidationError) -> str:
-    if error.validator == "pattern" and error.validator_value in PATTERN_WORDS:
-        return f"got {_shown(error.instance)}, expected {PATTERN_WORDS[error.validator_value]}"
-    return _clip(error.message)
+    wanted = PATTERN_WORDS.get(str(error.validator_value)) if error.validator == "pattern" else None
+    return f"got {_shown(error.instance)}, expected {wanted}" if wanted else _clip(error.message)
 
 
 def _type_says_all(parameter: Parameter) -> bool:
