@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.errors import ArgumentsError, ConfigurationError
 from trustpager_mcp.results import Downloads, Presentation, ReadRequest, ResultStore, read
 from trustpager_mcp.results.downloads import safe_name
-from trustpager_mcp.results.store import UnknownResultError
+from trustpager_mcp.results.store import StoredResult, UnknownResultError
 from trustpager_mcp.shaping import Spilled
 
 LIST = default_catalog().tools["list_contacts"]
@@ -138,6 +139,30 @@ def test_results_are_forgotten_by_age_number_and_size() -> None:
     for handle in (first[0], big):
         with pytest.raises(UnknownResultError):
             store.get("me", str(handle))
+
+
+async def test_a_result_that_two_calls_bring_at_once_counts_once() -> None:
+    class OneShelf:
+        """A shelf in memory whose answers take a turn of the event loop, as Redis's take."""
+
+        def __init__(self) -> None:
+            self.laid: dict[tuple[str, str], StoredResult] = {}
+
+        async def put(self, owner: str, result: StoredResult, seconds: float) -> None:
+            assert seconds > 0
+            self.laid[owner, result.handle] = result
+
+        async def get(self, owner: str, handle: str) -> StoredResult | None:
+            await asyncio.sleep(0)
+            return self.laid.get((owner, handle))
+
+    shelf = OneShelf()
+    there, here = ResultStore(shelf=shelf), ResultStore(shelf=shelf, max_bytes=1_000)
+    handle = str(there.keep("me", Spilled("text", "x" * 600, "theirs")))
+    await there.share()
+    await asyncio.gather(here.fetch("me", handle), here.fetch("me", handle))
+    here.keep("me", Spilled("text", "x" * 400, "ours"))
+    assert [r.name for r in here.list("me")] == ["ours", "theirs"]
 
 
 @pytest.mark.parametrize(

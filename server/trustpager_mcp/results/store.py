@@ -125,7 +125,8 @@ class ResultStore:
         if self._shelf is None or (owner, handle) in self._kept or not _HANDLE.fullmatch(handle):
             return
         found = await self._shelf.get(owner, handle)
-        if found is not None:
+        # Another call may have brought it meanwhile.
+        if found is not None and (owner, handle) not in self._kept:
             self._make_room(owner, len(found.content))
             self._add(owner, found)
 
