@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.every_tool import of_every_tool
 from trustpager_mcp.catalog import alternatives, default_catalog
 from trustpager_mcp.definitions import PATTERN_WORDS
 from trustpager_mcp.reference import known_record
@@ -36,7 +37,7 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]{3,}", text.lower()))
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_the_schema_is_a_closed_object_without_references_or_root_combinators(name: str) -> None:
     schema = catalog.input_schema(name)
     Draft202012Validator.check_schema(schema)
@@ -46,14 +47,14 @@ def test_the_schema_is_a_closed_object_without_references_or_root_combinators(na
     assert not [n for n in nodes(schema) if "$ref" in n]
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_every_placeholder_of_the_path_is_a_parameter(name: str) -> None:
     tool = catalog.tools[name]
     wires = {p.wire for p in tool.parameters if p.location == "path"}
     assert wires == set(re.findall(r"/:(\w+)", tool.path))
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_effect_agrees_with_the_method(name: str) -> None:
     tool = catalog.tools[name]
     if tool.method == "GET":
@@ -89,25 +90,25 @@ SMELLS = {
 NO_WAY_BACK = re.compile(r"\b(for good|permanently|cannot be undone|can't be undone|irreversibl\w+)\b", re.IGNORECASE)
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_the_name_begins_with_a_verb(name: str) -> None:
     assert name.split("_")[0] in VERBS or name in NAMED_BY_THE_REFERENCE
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_every_parameter_has_a_type(name: str) -> None:
     properties = catalog.input_schema(name)["properties"]
     untyped = [k for k, s in properties.items() if not {"type", "enum", "anyOf", "oneOf"} & set(s)]
     assert untyped == []
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_every_array_says_what_it_holds(name: str) -> None:
     arrays = [n for n in nodes(catalog.input_schema(name)) if n.get("type") == "array"]
     assert [n for n in arrays if not n.get("items")] == []
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_an_object_has_a_schema_or_says_which_keys_it_takes(name: str) -> None:
     properties = catalog.input_schema(name)["properties"]
     objects = {k: s for k, s in properties.items() if as_list(s.get("type"))[:1] == ["object"]}
@@ -115,7 +116,7 @@ def test_an_object_has_a_schema_or_says_which_keys_it_takes(name: str) -> None:
     assert [k for k, s in objects.items() if not schema_words & set(s) and not s.get("description")] == []
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_no_description_repeats_the_name_or_says_nothing(name: str) -> None:
     tool = catalog.tools[name]
     assert letters(tool.description) not in (letters(tool.title), letters(name))
@@ -137,14 +138,14 @@ def test_every_scope_that_only_prose_names_is_only_also_needed() -> None:
     assert listed <= set(known_record()["scopes"])
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_what_spends_credits_is_irreversible(name: str) -> None:
     tool = catalog.tools[name]
     if tool.credits is not None:
         assert tool.effect == "irreversible"
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_what_the_description_calls_final_is_irreversible(name: str) -> None:
     tool = catalog.tools[name]
     if NO_WAY_BACK.search(tool.description):
@@ -158,19 +159,19 @@ def test_deleting_voiding_and_sending_are_irreversible(name: str) -> None:
     assert catalog.tools[name].effect == "irreversible"
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_the_write_flag_differs_from_the_effect_only_where_it_says_so(name: str) -> None:
     tool = catalog.tools[name]
     assert tool.write is None or tool.write != (tool.effect != "read")
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_a_neighbour_is_another_tool_that_exists(name: str) -> None:
     neighbours = [n.tool for n in catalog.tools[name].neighbours]
     assert set(neighbours) <= set(TOOLS) - {name}
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_rules_and_polls_name_what_exists(name: str) -> None:
     tool = catalog.tools[name]
     known = set(tool.parameter_by_name)
@@ -195,7 +196,7 @@ def test_titles_are_unique() -> None:
     assert [title for title, n in counts.items() if n > 1] == []
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_an_intent_says_it_in_other_words_than_the_description(name: str) -> None:
     tool = catalog.tools[name]
     known = words(tool.description)
@@ -222,7 +223,7 @@ def test_an_entity_is_described_in_one_toolset() -> None:
     assert [name for name, n in counts.items() if n > 1] == []
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@of_every_tool
 def test_the_worked_example_is_a_call_that_is_accepted(name: str) -> None:
     tool = catalog.tools[name]
     assert prepare(catalog, tool, example(tool)) == example(tool)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.every_tool import of_every_tool
 from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.definitions import Parameter, Tool
 from trustpager_mcp.errors import ArgumentsError
@@ -76,7 +77,7 @@ def test_any_path_value_stays_one_segment(value: str) -> None:
     assert unquote(path.rsplit("/", 1)[1]) == value
 
 
-@pytest.mark.parametrize("name", sorted(catalog.tools))
+@of_every_tool
 def test_the_worked_example_of_every_tool_is_valid_and_builds(name: str) -> None:
     tool = catalog.tools[name]
     arguments = example(tool)

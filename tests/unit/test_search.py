@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.every_tool import of_every_tool
 from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.registry import Policy, Registry
 from trustpager_mcp.registry import everything as all_tools_of
@@ -113,7 +114,7 @@ def test_the_tool_of_a_plain_request_comes_first() -> None:
     assert names("listContacts")[0] == "list_contacts"
 
 
-@pytest.mark.parametrize("tool", sorted(catalog.tools))
+@of_every_tool
 def test_every_tool_is_among_the_first_three_for_its_own_name(tool: str) -> None:
     assert tool in names(tool.replace("_", " "), 3)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.every_tool import of_every_tool
 from trustpager_mcp.catalog import default_catalog
 from trustpager_mcp.definitions import Tool
 from trustpager_mcp.errors import ArgumentsError
@@ -123,7 +124,7 @@ def test_a_schema_reads_like_typescript(schema: dict[str, Any], needed: str, ful
     assert (needed_type(schema), full_type(schema)) == (needed, full)
 
 
-@pytest.mark.parametrize("name", sorted(catalog.tools))
+@of_every_tool
 def test_every_required_argument_stands_in_the_signature_and_every_enum_value_of_it(name: str) -> None:
     line = signature(catalog.tools[name], optional=0)
     for parameter in catalog.tools[name].parameters:
