@@ -9,7 +9,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test checks check-pyright check-mypy check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
+.PHONY: programs help setup run test checks check-pyright check-mypy check-collection check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +25,7 @@ test: $(STAMP) programs ## Run every check and every test; stop at the first tha
 	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
 
 # Two at a time; what each prints stands together. The longest first.
-checks: check-pyright check-mypy check-ruff check-imports check-generated
+checks: check-pyright check-mypy check-collection check-ruff check-imports check-generated
 
 check-pyright:
 	@echo "== pyright: types, as editors see them"
@@ -34,6 +34,11 @@ check-pyright:
 check-mypy:
 	@echo "== mypy: types, strictly"
 	@$(BIN)/mypy
+
+# Also compiles the tests once for all processes that run them.
+check-collection:
+	@echo "== pytest: every test can be found"
+	@found=$$($(BIN)/python -m pytest --collect-only --quiet --quiet 2>&1) || { echo "$$found"; exit 1; }
 
 check-ruff:
 	@echo "== ruff: style and common mistakes"
