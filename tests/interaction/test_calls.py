@@ -265,8 +265,9 @@ async def test_waiting_ends_in_time_and_says_where_to_look_again() -> None:
         assert "leave wait_seconds out" in refused.text
 
 
-async def test_a_retry_is_told_to_the_waiting_client(serve: Any, port: int) -> None:
-    async with FaultyUpstream(port=port) as upstream, serve(*to(upstream)) as agent:
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_retry_is_told_to_the_waiting_client_of_either_era(serve: Any, port: int, mode: str) -> None:
+    async with FaultyUpstream(port=port) as upstream, serve(*to(upstream), mode=mode) as agent:
         upstream.fail("unavailable")
         heard: list[str | None] = []
 

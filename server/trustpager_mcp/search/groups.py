@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from .documents import Bag, Document
+from .documents import Document
 from .lexicon import Lexicon, clearest, first_verb
 from .postings import Posting, Postings, add, packed
 from .text import content, stem
 
-Said = tuple[str, Bag]
-"""A group's name, and the weighted tokens of one sentence of one of its tools."""
+Said = tuple[str, Collection[str]]
+"""A group's name, and what one sentence of one of its tools says, each token once."""
 KIND_FEATURES = (
     "does",  # tools of its verb are asked for like this
     "effect",  # tools of its effect are
@@ -107,8 +107,8 @@ class Kinds:
             "toolset": [d.toolset for d in documents],
         }
         said = [(number, _Read(text, lexicon)) for number, d in enumerate(documents) for text in d.said]
-        doing = [(n, dict.fromkeys(read.doing(), 1.0)) for n, read in said]
-        about = [(n, dict.fromkeys(read.about(), 1.0)) for n, read in said]
+        doing = [(n, dict.fromkeys(read.doing())) for n, read in said]
+        about = [(n, dict.fromkeys(read.about())) for n, read in said]
         self._likelihood = {
             name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
             for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))

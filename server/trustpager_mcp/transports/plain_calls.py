@@ -85,16 +85,16 @@ class _Context:
 
 
 class PlainCalls:
-    """The plain calls of one connection."""
+    """The plain calls of one connection: each runs in a task of `tasks`, and `send` writes its answer."""
 
-    def __init__(self, server: Server[Any]) -> None:
+    def __init__(self, server: Server[Any], tasks: asyncio.TaskGroup, send: Send) -> None:
         entry = server.get_request_handler(_METHOD)
         assert entry is not None
         self._handler = entry.handler
         server.middleware.append(self._opening)
+        self._tasks = tasks
+        self._send = send
         self._session: ServerSession | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-        self._send: Send | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._closed = False
 
@@ -104,10 +104,6 @@ class PlainCalls:
         if ctx.method == "initialize":
             self._session = ctx.session
         return result
-
-    def start(self, tasks: asyncio.TaskGroup, send: Send) -> None:
-        """Take calls from now on: each runs in a task of `tasks`, and `send` writes its answer."""
-        self._tasks, self._send = tasks, send
 
     def take(self, line: bytes) -> bool:
         """Whether the line is a plain call, or the end of one, and is taken care of."""
@@ -133,7 +129,7 @@ class PlainCalls:
 
     def _started(self, message: dict[str, Any], session: ServerSession) -> bool:
         key = str(message["id"])
-        if self._tasks is None or key in self._scopes:
+        if key in self._scopes:
             return False
         scope = self._scopes[key] = anyio.CancelScope()
         params = message["params"]
@@ -153,7 +149,6 @@ class PlainCalls:
             if not self._closed:
                 return
             answer = _refusal(context, ErrorData(code=CONNECTION_CLOSED, message="Connection closed"))
-        assert self._send is not None
         with suppress(anyio.BrokenResourceError):
             await self._send(answer)
 

@@ -11,13 +11,13 @@ import asyncio
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import anyio
 import mcp_types as types
-from mcp.server import NotificationOptions
+from mcp.server import NotificationOptions, Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
@@ -32,15 +32,15 @@ async def serve(app: App) -> None:
     server = build_server(app)
     options = server.create_initialization_options(NotificationOptions(tools_changed=True))
     try:
-        async with _streams(PlainCalls(server)) as (reader, writer):
+        async with _streams(server) as (reader, writer):
             await server.run(reader, writer, options)
     finally:
         await app.aclose()
 
 
 @asynccontextmanager
-async def _streams(calls: PlainCalls) -> AsyncIterator[Any]:
-    """The SDK's two ends; `calls` takes its own out of what comes in."""
+async def _streams(server: Server[Any]) -> AsyncIterator[Any]:
+    """The SDK's two ends; over pipes it gets no plain calls to see."""
     if not (_is_pipe(0) and _is_pipe(1)) or sys.platform == "win32":
         async with stdio_server() as streams:
             yield streams
@@ -49,10 +49,10 @@ async def _streams(calls: PlainCalls) -> AsyncIterator[Any]:
     try:
         # What handlers or their children print must not get between the messages.
         _divert()
-        incoming = await Incoming.open(wire_in, calls)
         outgoing = await Outgoing.open(wire_out)
         async with asyncio.TaskGroup() as tasks:
-            calls.start(tasks, outgoing.write)
+            calls = PlainCalls(server, tasks, outgoing.write)
+            incoming = await Incoming.open(wire_in, calls.take)
             yield incoming, outgoing
             calls.close()
         outgoing.close()
@@ -91,19 +91,19 @@ class _Stream:
 
 
 class Incoming(_Stream):
-    """The messages of a pipe, one a line; for a line that is none, what is wrong with it."""
+    """The messages of a pipe, one a line, but for those that `take` takes; for a line that is none, what is wrong with it."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, calls: PlainCalls) -> None:
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport, take: Callable[[bytes], bool]) -> None:
         self._reader = reader
         self._transport = transport
-        self._calls = calls
+        self._take = take
 
     @classmethod
-    async def open(cls, descriptor: int, calls: PlainCalls) -> Incoming:
+    async def open(cls, descriptor: int, take: Callable[[bytes], bool]) -> Incoming:
         reader = asyncio.StreamReader(limit=_LONGEST_LINE)
         pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        return cls(reader, transport, calls)
+        return cls(reader, transport, take)
 
     def __aiter__(self) -> Self:
         return self
@@ -111,7 +111,7 @@ class Incoming(_Stream):
     async def __anext__(self) -> SessionMessage | Exception:
         try:
             while line := await self._reader.readline():
-                if not self._calls.take(line):
+                if not self._take(line):
                     return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
         except ValueError as error:
             return error
