@@ -173,7 +173,18 @@ async def test_the_same_write_asked_for_twice_at_once_is_sent_once_whichever_ser
 
 
 async def test_a_client_that_gives_up_cancels_down_to_the_socket(serve: Any, port: int) -> None:
-    async with FaultyUpstream(port=port) as upstream, serve(*to(upstream)) as agent:
+    await given_up(serve, port, "auto")
+
+
+@pytest.mark.only(
+    "stdio", because="over HTTP a client of the older era tells of it in another request, which stateless servers cannot join"
+)
+async def test_a_client_of_the_older_era_that_gives_up_cancels_down_to_the_socket(serve: Any, port: int) -> None:
+    await given_up(serve, port, "legacy")
+
+
+async def given_up(serve: Any, port: int, mode: str) -> None:
+    async with FaultyUpstream(port=port) as upstream, serve(*to(upstream), mode=mode) as agent:
         upstream.fail("hang", acts=True)
         before = len(upstream.requests)
         task = asyncio.create_task(agent.raw("call_write", tool="create_contact", args=ANN))
