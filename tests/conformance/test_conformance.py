@@ -137,12 +137,17 @@ def outcomes(node: str, plain: Process, with_fixtures: Process, tmp_path_factory
         (with_fixtures, with_all_fixtures, SUITES),
     ]
 
+    # Made here: pytest's factory of folders is not for several threads.
+    runs = tmp_path_factory.mktemp("runs")
+
     def work(process: Process, wrong: Judge, suites: list[Suite]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for suite in suites:
             options = ["--expected-failures", str(EXPECTED)] if wrong is with_all_fixtures and suite.has_sessions else []
-            for _ in range(2):
-                outcome = run(node, suite, process.mcp, tmp_path_factory.mktemp("run"), *options)
+            for attempt in ("first", "second"):
+                out = runs / f"{wrong.__name__}-{suite}-{attempt}"
+                out.mkdir()
+                outcome = run(node, suite, process.mcp, out, *options)
                 if not (problem := wrong(outcome, suite)):
                     break
             found[f"{wrong.__name__} {suite}"] = problem
