@@ -57,7 +57,7 @@ class FaultyUpstream:
     """Where to listen; 0 takes any free port."""
     requests: list[Seen] = field(default_factory=list)
     effects: Counter[str] = field(default_factory=Counter)
-    open_connections: int = 0
+    unanswered: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: set[str] = field(default_factory=set)
     _stored: dict[str, bytes] = field(default_factory=dict)
@@ -93,16 +93,15 @@ class FaultyUpstream:
         async with self.arrived:
             await asyncio.wait_for(self.arrived.wait_for(lambda: len(self.requests) >= count), 10)
 
-    async def closed(self) -> None:
-        """Wait until no connection is open."""
+    async def settled(self) -> None:
+        """Wait until no request is without its answer: all were answered, or their clients have closed the connection."""
         async with self.arrived:
-            await asyncio.wait_for(self.arrived.wait_for(lambda: self.open_connections == 0), 10)
+            await asyncio.wait_for(self.arrived.wait_for(lambda: self.unanswered == 0), 10)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self.open_connections += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -110,10 +109,7 @@ class FaultyUpstream:
             pass
         finally:
             self._tasks.discard(task)
-            self.open_connections -= 1
             writer.close()
-            async with self.arrived:
-                self.arrived.notify_all()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -123,12 +119,18 @@ class FaultyUpstream:
         seen = Seen(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
         fault = self.plan.popleft() if self.plan else self.always or Fault()
         self.requests.append(seen)
+        self.unanswered += 1
         found = method == "DELETE" and path in self._deleted
         if fault.acts or fault.kind == "ok":
             self._act(seen)
         async with self.arrived:
             self.arrived.notify_all()
-        return await self._answer(fault, seen, found, reader, writer)
+        try:
+            return await self._answer(fault, seen, found, reader, writer)
+        finally:
+            self.unanswered -= 1
+            async with self.arrived:
+                self.arrived.notify_all()
 
     def _act(self, seen: Seen) -> None:
         if seen.method == "GET":

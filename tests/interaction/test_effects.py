@@ -87,7 +87,7 @@ class Effects(RuleBasedStateMachine):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await self.upstream.closed()
+        await self.upstream.settled()
         assert len(self.upstream.requests) == count + 1
 
     def check(self, which: str, result: Result, effects: int, requests: int, again: bool) -> None:

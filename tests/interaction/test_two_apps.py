@@ -79,7 +79,7 @@ async def test_a_write_that_was_cancelled_at_one_server_is_in_doubt_at_the_other
         first = asyncio.create_task(call(one, "create_contact", ANN))
         await upstream.received(1)
         first.cancel()
-        await upstream.closed()
+        await upstream.settled()
         told = await call(other, "create_contact", ANN)
         assert (told.code, told.uncertain) == ("STILL_UNCERTAIN", True)
         assert len(upstream.requests) == 1

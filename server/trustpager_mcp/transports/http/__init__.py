@@ -22,6 +22,7 @@ from ...errors import ToolError
 from ...identity import Identity, IdentityProvider, Unauthenticated
 from ...identity.api_keys import ApiKeys
 from ...registry import Narrowing
+from .cancellation import Cancellations, introducing
 from .draining import DrainingServer
 from .logs import set_up_logs
 from .metrics import Metrics
@@ -54,6 +55,7 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *
         enable_dns_rebinding_protection=True, allowed_hosts=options.hosts, allowed_origins=options.origins
     )
     server = server or build_server(app)
+    Cancellations(server, lambda: app.caller.fingerprint, app.news)
     inner = server.streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
     provider = _provider(app, options)
     console = _console(app, options, operations)
@@ -76,7 +78,7 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *
             return await JSONResponse({"error": "not found: MCP is at /mcp"}, 404)(scope, receive, send)
         if scope["method"] not in ("POST", "OPTIONS"):
             return await JSONResponse({"error": "POST only"}, 405, {"allow": "POST"})(scope, receive, send)
-        send = counting(send, metrics)
+        send = counting(introducing(send, headers), metrics)
         try:
             identity = await _identify(app, options, provider, headers)
         except Unauthenticated as refused:
