@@ -14,6 +14,7 @@ import anyio
 import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from . import meta_tools, result_resources
@@ -440,9 +441,9 @@ def build_server(app: App) -> Server[Any]:
             result = await session.call(params.name, params.arguments or {}, ClientCaller(ctx, params))
         except AnswerNeeded as needed:
             return input_required(needed.question)
-        if session.replaced:
-            # Heard by clients of the older eras over stdio; the others listen.
-            await ctx.session.send_tool_list_changed()
+        if session.replaced and ctx.session.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+            # Newer clients subscribe. Over HTTP the answer to this call is the only way to tell.
+            await ctx.session.send_notification(types.ToolListChangedNotification(), related_request_id=ctx.request_id)
         # A plain dict: the SDK checks it against the protocol all the same, and two models less are made and taken apart.
         links = [link.model_dump(mode="json", by_alias=True, exclude_none=True) for link in result_resources.links(result.data)]
         content = [{"type": "text", "text": _sayable(result.text)}, *links]

@@ -16,6 +16,7 @@ import anyio
 import mcp_types as types
 from mcp.server.subscriptions import InMemorySubscriptionBus, PromptsListChanged, ToolsListChanged
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
 
 Answer = types.CallToolResult | types.InputRequiredResult
 Handler = Callable[[Any, Any], Awaitable[Answer]]
@@ -168,7 +169,8 @@ async def elicitation_enums(ctx: Any, _params: Any) -> Answer:
 
 async def sampling(ctx: Any, params: Any) -> Answer:
     request = _sampling((params.arguments or {}).get("prompt", ""), 100)
-    answer = await ctx.session.send_request(request, types.CreateMessageResult)
+    within = ServerMessageMetadata(related_request_id=ctx.request_id)
+    answer = await ctx.session.send_request(request, types.CreateMessageResult, metadata=within)
     return text(f"LLM response: {answer.content.text}")
 
 

@@ -105,16 +105,24 @@ async def test_while_the_api_does_not_tell_scopes_those_known_count_on(api: Proc
         assert not (await toolkit.call("call_write", ANN)).is_error
 
 
-async def test_a_client_of_an_older_era_is_told_over_stdio_by_the_call_that_found_it_out(api: Process) -> None:
+@pytest.mark.parametrize("way", ["stdio", "http"])
+async def test_a_client_of_an_older_era_is_told_by_the_call_that_found_it_out(
+    api: Process, replicas: tuple[Process, Process], way: str
+) -> None:
     own, told = key(api), anyio.Event()
 
     async def hear(message: Any) -> None:
         if isinstance(message, types.ToolListChangedNotification):
             told.set()
 
-    options = ["serve", "--base-url", base_url(api), "--api-key", own]
-    stdio = StdioServerParameters(command=forked.command(), args=options, env={})
-    async with Client(stdio, mode="legacy", message_handler=hear) as connected:
+    async with AsyncExitStack() as stack:
+        reached: Any = StdioServerParameters(
+            command=forked.command(), args=["serve", "--base-url", base_url(api), "--api-key", own], env={}
+        )
+        if way == "http":
+            http = await stack.enter_async_context(httpx2.AsyncClient(headers={"x-api-key": own}, timeout=60, verify=PLAIN))
+            reached = streamable_http_client(replicas[0].mcp, http_client=http)
+        connected = await stack.enter_async_context(Client(reached, mode="legacy", message_handler=hear))
         assert connected.server_capabilities.tools is not None
         assert connected.server_capabilities.tools.list_changed
         assert "create_contact(" not in await found(connected)

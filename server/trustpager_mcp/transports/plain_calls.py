@@ -57,7 +57,6 @@ class _Client:
     def __init__(self, session: ServerSession, progress_token: str | int | None) -> None:
         self._session = session
         self._progress_token = progress_token
-        self.send_tool_list_changed = session.send_tool_list_changed
 
     @property
     def protocol_version(self) -> str:
@@ -70,6 +69,10 @@ class _Client:
     async def report_progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         if self._progress_token is not None:
             await self._session.send_progress_notification(self._progress_token, progress, total, message)
+
+    async def send_notification(self, notification: types.ServerNotification, *, related_request_id: object) -> None:
+        del related_request_id
+        await self._session.send_notification(notification)
 
     async def elicit_form(self, message: str, schema: dict[str, Any], *, related_request_id: object) -> types.ElicitResult:
         del related_request_id

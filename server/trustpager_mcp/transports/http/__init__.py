@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from sse_starlette.sse import AppStatus
 from starlette.responses import JSONResponse
 
@@ -22,10 +23,10 @@ from ...errors import ToolError
 from ...identity import Identity, IdentityProvider, Unauthenticated
 from ...identity.api_keys import ApiKeys
 from ...registry import Narrowing
-from .cancellation import Cancellations, introducing
 from .draining import DrainingServer
 from .logs import set_up_logs
 from .metrics import Metrics
+from .older_eras import OlderEras, is_of_an_older_era
 from .operations import PATHS as OPERATIONS
 from .operations import Operations, counting
 from .options import HttpOptions
@@ -55,8 +56,8 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *
         enable_dns_rebinding_protection=True, allowed_hosts=options.hosts, allowed_origins=options.origins
     )
     server = server or build_server(app)
-    Cancellations(server, lambda: app.caller.fingerprint, app.news)
     inner = server.streamable_http_app(stateless_http=True, transport_security=security, host=options.host)
+    older = OlderEras(server, security, lambda: app.caller.fingerprint, app.news)
     provider = _provider(app, options)
     console = _console(app, options, operations)
 
@@ -78,7 +79,7 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *
             return await JSONResponse({"error": "not found: MCP is at /mcp"}, 404)(scope, receive, send)
         if scope["method"] not in ("POST", "OPTIONS"):
             return await JSONResponse({"error": "POST only"}, 405, {"allow": "POST"})(scope, receive, send)
-        send = counting(introducing(send, headers), metrics)
+        send = counting(send, metrics)
         try:
             identity = await _identify(app, options, provider, headers)
         except Unauthenticated as refused:
@@ -89,8 +90,9 @@ def asgi(app: App, options: HttpOptions, operations: Operations | None = None, *
         bounds = Narrowing(identity.toolsets, identity.read_only) if identity else Narrowing()
         narrowing = current_narrowing.set(bounds)
         try:
+            is_older = scope["method"] == "POST" and is_of_an_older_era(headers.get(MCP_PROTOCOL_VERSION_HEADER))
             with metrics.in_flight.track_inprogress():
-                await inner(scope, receive, send)
+                await (older if is_older else inner)(scope, receive, send)
         finally:
             current_narrowing.reset(narrowing)
             current_credential.reset(credential)
