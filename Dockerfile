@@ -11,16 +11,16 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
-RUN python -m venv /opt/trustpager-mcp \
-    && /opt/trustpager-mcp/bin/pip install --require-hashes -r requirements.lock
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements-build.lock
+RUN python -m venv --without-pip /opt/trustpager-mcp \
+    && /opt/build/bin/pip --python /opt/trustpager-mcp/bin/python install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY server server
 COPY tools tools
 COPY schemas schemas
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
-    && /opt/trustpager-mcp/bin/pip install --no-deps --no-index /dist/*.whl
+    && /opt/build/bin/pip --python /opt/trustpager-mcp/bin/python install --no-deps --no-index /dist/*.whl
 
 FROM python:3.13-slim
 COPY --from=build /opt/trustpager-mcp /opt/trustpager-mcp

@@ -8,6 +8,12 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # Else every process of the tests compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Two targets at a time; what each prints stands together.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# One at a time: the environment and the programs may both have Debian packages to install.
+APT_INSTALL := flock /var/lib/dpkg sh -c \
+  'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' apt-get
+
 .DEFAULT_GOAL := help
 .PHONY: programs help setup run test checks check-pyright check-mypy check-collection check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
 
@@ -19,12 +25,13 @@ setup: $(STAMP) ## Make the environment in .venv.
 run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, and say how to connect.
 	@$(BIN)/trustpager-mcp serve --transport http --sandbox
 
-test: $(STAMP) programs ## Run every check and every test; stop at the first that fails.
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) checks
+test: ## Run every check and every test; stop at the first that fails.
+	@$(SIDE_BY_SIDE) setup programs
+	@$(SIDE_BY_SIDE) checks
 	@echo "== pytest: behaviour"
 	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
 
-# Two at a time; what each prints stands together. The longest first.
+# The longest first.
 checks: check-pyright check-mypy check-collection check-ruff check-imports check-generated
 
 check-pyright:
@@ -96,13 +103,14 @@ programs:
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "== installing$$missing"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  $(APT_INSTALL) $$missing; \
 	elif [ -n "$$missing" ]; then \
 	  echo "== missing:$$missing (tests that need it are skipped; on Debian: sudo apt-get install$$missing)"; \
 	fi
 
-# One shell for the whole recipe: a missing ensurepip is found before a half-made environment is left behind.
-$(STAMP): pyproject.toml requirements-dev.lock
+# One shell for the whole recipe: a missing ensurepip is found before a half-made environment is left behind. The pip that Python
+# brings takes twice as long as the pinned one; what is imported is compiled then.
+$(STAMP): pyproject.toml requirements-dev.lock requirements-build.lock
 	@set -e; \
 	command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or later." >&2; exit 1; }; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -114,12 +122,13 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	      echo "$(PYTHON) lacks venv. On Debian or Ubuntu: sudo apt-get install python3-venv (or $$package)" >&2; exit 1; \
 	    fi; \
 	    echo "== $(PYTHON) lacks venv: installing $$package"; \
-	    apt-get update -qq && apt-get install -y -qq "$$package"; \
+	    $(APT_INSTALL) "$$package"; \
 	  fi; \
 	  echo "== making $(VENV)"; \
 	  $(PYTHON) -m venv --clear $(VENV); \
 	fi; \
 	echo "== installing what requirements-dev.lock pins"; \
-	$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock; \
+	$(BIN)/python -m pip install -qq --no-compile --require-hashes -r requirements-build.lock; \
+	$(BIN)/python -m pip install -qq --no-compile --require-hashes -r requirements-dev.lock; \
 	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .; \
 	touch $@

@@ -3,7 +3,7 @@
 #
 #   requirements.lock        what the package needs to run, with Redis for servers that share their state
 #   requirements-dev.lock    the same pins, every extra, and the tools of the `dev` group
-#   requirements-build.lock  the build backend, for building the wheel in an image
+#   requirements-build.lock  the build backend, for building the wheel in an image, and the pip that installs the others
 #
 # Pins that still fit are kept. Newest ones: scripts/lock.sh --upgrade    One: scripts/lock.sh --upgrade-package mcp
 set -euo pipefail
@@ -22,7 +22,7 @@ compile() {
 
 compile "$@" pyproject.toml --extra redis --output-file requirements.lock
 compile "$@" pyproject.toml --all-extras --group dev --constraints requirements.lock --output-file requirements-dev.lock
-"$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+"$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "pip", sep="\n")' |
   compile - --constraints requirements-dev.lock --output-file requirements-build.lock
 
 if grep -nE '://|^--|file:' requirements*.lock; then
