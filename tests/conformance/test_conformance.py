@@ -25,7 +25,6 @@ from tests.http_processes import Process, free_port, server, started
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 LOCK = HERE / "package-lock.json"
-EXPECTED = HERE / "expected-failures.yaml"
 
 
 ANYWHERE = frozenset({"completion-complete", "dns-rebinding-protection", "prompts-list", "resources-list", "tools-list"})
@@ -45,10 +44,6 @@ class Suite:
 
     def __str__(self) -> str:
         return f"{self.package}-{self.era}"
-
-    @property
-    def has_sessions(self) -> bool:
-        return self.era < "2026"
 
 
 HANDSHAKE = ANYWHERE | {"ping", "server-initialize"}
@@ -101,10 +96,10 @@ def with_fixtures() -> Iterator[Process]:
         yield process
 
 
-def run(node: str, suite: Suite, url: str, out: Path, *options: str) -> Outcome:
+def run(node: str, suite: Suite, url: str, out: Path) -> Outcome:
     """One run of a suite over all of its scenarios."""
     program = MODULES / suite.package / "dist/index.js"
-    words = [node, str(program), "server", "--url", url, "--suite", "all", "--spec-version", suite.era, "-o", str(out), *options]
+    words = [node, str(program), "server", "--url", url, "--suite", "all", "--spec-version", suite.era, "-o", str(out)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=120)
     failed = {}
     for folder in out.iterdir():
@@ -121,7 +116,7 @@ def on_the_server_as_it_is(outcome: Outcome, suite: Suite) -> dict[str, set[str]
 
 
 def with_all_fixtures(outcome: Outcome, suite: Suite) -> str:
-    """The summary of a run that ended otherwise than the baseline says, or left something out."""
+    """The summary of a run that ended with a failure, or left something out."""
     return "" if outcome.status == 0 and len(outcome.failed) == suite.scenarios else outcome.summary
 
 
@@ -143,11 +138,10 @@ def outcomes(node: str, plain: Process, with_fixtures: Process, tmp_path_factory
     def work(process: Process, wrong: Judge, suites: list[Suite]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for suite in suites:
-            options = ["--expected-failures", str(EXPECTED)] if wrong is with_all_fixtures and suite.has_sessions else []
             for attempt in ("first", "second"):
                 out = runs / f"{wrong.__name__}-{suite}-{attempt}"
                 out.mkdir()
-                outcome = run(node, suite, process.mcp, out, *options)
+                outcome = run(node, suite, process.mcp, out)
                 if not (problem := wrong(outcome, suite)):
                     break
             found[f"{wrong.__name__} {suite}"] = problem
@@ -164,5 +158,5 @@ def test_what_needs_no_fixture_passes_on_the_server_as_it_is(outcomes: dict[str,
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=str)
-def test_with_fixtures_everything_passes_but_what_the_baseline_names(outcomes: dict[str, Any], suite: Suite) -> None:
+def test_with_fixtures_everything_passes(outcomes: dict[str, Any], suite: Suite) -> None:
     assert outcomes[f"with_all_fixtures {suite}"] == ""

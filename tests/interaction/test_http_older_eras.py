@@ -38,6 +38,9 @@ class Older:
         headers = {**VERSION, "mcp-session-id": self.session}
         async with self.http.stream("POST", "/mcp", json={"jsonrpc": "2.0", **message}, headers=headers) as answer:
             assert answer.status_code in (200, 202)
+            if answer.headers.get("content-type") == "application/json":
+                yield json.loads(await answer.aread())
+                return
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
                     yield json.loads(line.removeprefix("data: "))

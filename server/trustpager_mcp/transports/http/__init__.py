@@ -14,7 +14,6 @@ import uvicorn
 from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
-from sse_starlette.sse import AppStatus
 from starlette.responses import JSONResponse
 
 from ...app import App, build_server, current_credential, current_narrowing
@@ -183,8 +182,6 @@ def _quotable(text: str) -> str:
 def serve(app: App, options: HttpOptions, *, sockets: list[socket.socket] | None = None) -> None:
     """Serve until interrupted; calls in flight are let finish for `drain_seconds`. `sockets` are bound already, if given."""
     set_up_logs(options.log_format)
-    # Else every answer that is a stream of events is cut off at the signal, and with it the outcome of a write.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     operations = operations_of(app, options)
     config = uvicorn.Config(
         asgi(app, options, operations),
