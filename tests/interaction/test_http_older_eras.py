@@ -14,9 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from mcp.server.transport_security import TransportSecuritySettings
 
-from tests.faulty_upstream import ID, FaultyUpstream
-from tests.http_processes import ACCEPT, PLAIN, server
+from tests.faulty_upstream import ID, FaultyUpstream, app_on
+from tests.http_processes import ACCEPT, PLAIN, free_port, server
+from trustpager_mcp.app import build_server
+from trustpager_mcp.transports.http.older_eras import OlderEras
 
 VERSION = {"mcp-protocol-version": "2025-11-25"}
 CANCELLED = -32800
@@ -223,3 +227,24 @@ async def test_only_who_declared_forms_is_asked(url: str, upstream: FaultyUpstre
         assert (said.get("method") == "elicitation/create") is asked
         assert asked or "CANNOT_ASK" in said["result"]["content"][0]["text"]
     assert deletions(upstream) == []
+
+
+async def test_a_client_that_waits_long_gets_signs_of_life_until_its_answer(upstream: FaultyUpstream) -> None:
+    async with app_on(upstream, seconds=20) as app:
+        port = free_port()
+        security = TransportSecuritySettings(allowed_hosts=[f"127.0.0.1:{port}"])
+        older = OlderEras(build_server(app), security, lambda: "", None, silence=0.02)
+        http_server = uvicorn.Server(uvicorn.Config(older, port=port, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(http_server.serve())
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=8, verify=PLAIN), headers=ACCEPT) as http:
+            upstream.fail("held")
+            request = {"jsonrpc": "2.0", **calling(1, "call_read", tool="get_contact", args={"contact_id": ID})}
+            async with http.stream("POST", f"http://127.0.0.1:{port}/mcp", json=request) as answer:
+                heard = []
+                async for line in answer.aiter_lines():
+                    heard += [line] if line else []
+                    upstream.release()
+        http_server.should_exit = True
+        await serving
+    assert heard[0] == ": still at work"
+    assert json.loads(heard[-1].removeprefix("data: "))["result"]["isError"] is False

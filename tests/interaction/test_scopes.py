@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,7 @@ from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
 from tests import forked
-from tests.http_processes import PLAIN, Process, base_url, control, running_redis, server
+from tests.http_processes import ACCEPT, PLAIN, Process, base_url, control, running_redis, server
 from trustpager_mcp.subscriptions import MOST_STREAMS
 from trustpager_mcp.toolkit import Toolkit
 
@@ -130,6 +131,28 @@ async def test_a_client_of_an_older_era_is_told_by_the_call_that_found_it_out(
         assert not (await connected.call_tool("call_write", ANN)).is_error
         with anyio.fail_after(30):
             await told.wait()
+
+
+async def test_the_notice_in_an_older_clients_answer_is_a_message_of_its_own_before_the_result(
+    api: Process, replicas: tuple[Process, Process]
+) -> None:
+    own = key(api)
+    headers = {"x-api-key": own, **ACCEPT}
+    async with httpx2.AsyncClient(base_url=replicas[0].url, headers=headers, timeout=60, verify=PLAIN) as http:
+
+        async def call(name: str, arguments: dict[str, Any]) -> list[Any]:
+            params = {"name": name, "arguments": arguments}
+            answer = await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+            if answer.headers["content-type"] == "application/json":
+                return [answer.json()]
+            return [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+        (found,) = await call("find_tools", {"query": "create a contact"})
+        assert "create_contact(" not in found["result"]["content"][0]["text"]
+        grant(api, own, WRITE)
+        notice, answer = await call("call_write", ANN)
+        assert notice == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        assert not answer["result"]["isError"]
 
 
 async def test_listeners_of_a_key_hear_at_every_server_that_its_scopes_changed_and_others_hear_nothing(

@@ -33,7 +33,7 @@ _SECONDS_TO_WITHDRAW = 5.0
 class OlderCall:
     """A request and its way back to the client: a DispatchContext of the SDK.
 
-    `said` is what the client hears before the answer, message by message, until `close()`.
+    `said` is what the client hears before the answer, message by message, until `close()`; None is a sign of life.
     """
 
     def __init__(self, request: JSONRPCRequest, http: Request, *, can_ask: bool) -> None:
@@ -46,7 +46,7 @@ class OlderCall:
         self._scope = anyio.CancelScope()
         self._numbers = count(1)
         self._questions: dict[str, _Question] = {}
-        self._saying, self.said = anyio.create_memory_object_stream[JSONRPCMessage](0)
+        self._saying, self.said = anyio.create_memory_object_stream[JSONRPCMessage | None](0)
 
     async def run(self, work: Callable[[OlderCall], Awaitable[dict[str, Any]]]) -> JSONRPCResponse | JSONRPCError:
         """The answer that `work` comes to."""
@@ -78,9 +78,20 @@ class OlderCall:
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
         """Say something that wants no answer."""
         del opts
-        said = JSONRPCNotification(jsonrpc="2.0", method=method, params=None if params is None else dict(params))
+        # JSON-RPC has no null for parameters that are not there.
+        given = {} if params is None else {"params": dict(params)}
+        said = JSONRPCNotification(jsonrpc="2.0", method=method, **given)
+        await self._say(said)
+
+    async def live(self, silence: float) -> None:
+        """Give a sign of life every `silence` seconds, until cancelled."""
+        while True:
+            await anyio.sleep(silence)
+            await self._say(None)
+
+    async def _say(self, message: JSONRPCMessage | None) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await self._saying.send(said)
+            await self._saying.send(message)
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Tell of progress, if the client asked to hear of it."""

@@ -53,8 +53,6 @@ _NEWS = "follow-up"
 _MOST_EARLY = 1_000
 _LONGEST_TOLD = 65_536
 """Bytes of a message that other servers are told of: a person's answer to a form is far shorter."""
-_SILENCE = 15.0
-"""Seconds after which a waiting client gets a sign of life, so that no proxy takes the connection for dead."""
 _STREAM = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -73,16 +71,24 @@ class OlderEras:
     """The ASGI application for POSTs of the older eras.
 
     `whose` tells the fingerprint of the caller's credential, so that nobody reaches a call of somebody else's. `news` reaches
-    the servers where the call may run instead.
+    the servers where the call may run instead. After `silence` seconds a waiting client gets a sign of life, so that no proxy
+    takes the connection for dead.
     """
 
     def __init__(
-        self, server: Server[Any], security: TransportSecuritySettings, whose: Callable[[], str], news: News | None
+        self,
+        server: Server[Any],
+        security: TransportSecuritySettings,
+        whose: Callable[[], str],
+        news: News | None,
+        *,
+        silence: float = 15.0,
     ) -> None:
         self._server = server
         self._security = TransportSecurityMiddleware(security)
         self._whose = whose
         self._news = news
+        self._silence = silence
         self._calls: dict[str, OlderCall] = {}
         self._cancelled_early: OrderedDict[str, None] = OrderedDict()
         """Calls that were cancelled and are not here: they have ended, run elsewhere, or have been overtaken on the way."""
@@ -128,10 +134,45 @@ class OlderEras:
         if request.method == "initialize":
             headers = [(MCP_SESSION_ID_HEADER.encode(), _new_session(request.params).encode())]
         try:
-            await _exchange(call, work, http, send, headers)
+            await self._exchange(call, work, http, send, headers)
         finally:
             if name is not None and self._calls.get(name) is call:
                 del self._calls[name]
+
+    async def _exchange(self, call: OlderCall, work: Any, http: Request, send: Any, headers: list[tuple[bytes, bytes]]) -> None:
+        """Run a call and send its answer; a client that leaves ends both."""
+        answers: list[JSONRPCResponse | JSONRPCError] = []
+
+        async def run() -> None:
+            answers.append(await call.run(work))
+            call.close()
+
+        async def watch() -> None:
+            while (await http.receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            tasks.start_soon(watch)
+            tasks.start_soon(call.live, self._silence)
+            streaming = False
+            async with call.said:
+                async for said in call.said:
+                    if not streaming:
+                        streaming = True
+                        await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})
+                    event = _event(said) if said else b": still at work\r\n\r\n"
+                    await send({"type": "http.response.body", "body": event, "more_body": True})
+            (answer,) = answers
+            if streaming:
+                await send({"type": "http.response.body", "body": _event(answer)})
+            else:
+                body = _dumped(answer)
+                plain = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+                await send({"type": "http.response.start", "status": 200, "headers": [*plain, *headers]})
+                await send({"type": "http.response.body", "body": body})
+            tasks.cancel_scope.cancel()
 
     def _follow(self, call: str | None, message: JSONRPCMessage) -> None:
         """Hand a message to its call, here or at whichever server has it."""
@@ -179,46 +220,6 @@ def _refusal(status: int, code: int, why: str) -> Response:
 
 def _dumped(message: JSONRPCMessage) -> bytes:
     return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
-
-
-async def _exchange(call: OlderCall, work: Any, http: Request, send: Any, headers: list[tuple[bytes, bytes]]) -> None:
-    """Run a call and send its answer; a client that leaves ends both."""
-    answers: list[JSONRPCResponse | JSONRPCError] = []
-
-    async def run() -> None:
-        answers.append(await call.run(work))
-        call.close()
-
-    async def watch() -> None:
-        while (await http.receive())["type"] != "http.disconnect":
-            pass
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-        tasks.start_soon(watch)
-        streaming = False
-        async with call.said:
-            while True:
-                event = b": still at work\r\n\r\n"
-                with anyio.move_on_after(_SILENCE):
-                    try:
-                        event = _event(await call.said.receive())
-                    except anyio.EndOfStream:
-                        break
-                if not streaming:
-                    streaming = True
-                    await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-        (answer,) = answers
-        if streaming:
-            await send({"type": "http.response.body", "body": _event(answer)})
-        else:
-            body = _dumped(answer)
-            plain = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": [*plain, *headers]})
-            await send({"type": "http.response.body", "body": body})
-        tasks.cancel_scope.cancel()
 
 
 def _event(message: JSONRPCMessage) -> bytes:
