@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..catalog import Catalog
 from ..definitions import Tool
 from .lexicon import Lexicon
+from .sentences import Sentence, read
 from .text import content, stem, words
 
 Bag = dict[str, float]
@@ -42,7 +43,7 @@ class Document:
     named: frozenset[str]
     verbs: dict[str, float]
     plain: Counter[str]
-    said: list[list[str]]
+    said: list[Sentence]
     does: str
     thing: str
     toolset: str
@@ -96,7 +97,7 @@ def document(catalog: Catalog, tool: Tool, lexicon: Lexicon | None, intents: boo
         named=frozenset({f for _, families in parts for f in families} | {f for f, weight in verbs.items() if weight == 1.0}),
         verbs=verbs,
         plain=Counter(w for f, several in texts.items() if f not in ("path", "toolset") for t in several for w in t),
-        said=[words(tool.title), *texts["description"], *texts["intents"]],
+        said=[read(text, lexicon) for text in (words(tool.title), *texts["description"], *texts["intents"])],
         does=name[0],
         thing=" ".join(map(stem, name[1:])) or name[0],
         toolset=toolset.toolset,

@@ -15,7 +15,7 @@ import anyio.to_thread
 from ..catalog import Catalog
 from ..definitions import Tool
 from ..registry import Registry
-from .documents import document
+from .documents import Document, document
 from .groups import KIND_FEATURES, Kinds
 from .lexicon import lexicon
 from .meaning import Likeness, meaning_of
@@ -92,7 +92,10 @@ class SearchIndex:
 class _Index:
     def __init__(self, registry: Registry, parts: Parts) -> None:
         words_of_trade = lexicon() if parts.lexicon else None
-        self.documents = [document(registry.catalog, t, words_of_trade, parts.intents) for t in registry.visible.values()]
+        known = _documents_of(registry.catalog, parts)
+        for name in registry.visible.keys() - known.keys():
+            known[name] = document(registry.catalog, registry.visible[name], words_of_trade, parts.intents)
+        self.documents = [known[name] for name in registry.visible]
         self._texts = Texts(self.documents)
         self._reader = Reader(self.documents, self._texts.idf, words_of_trade, spelling=parts.spelling)
         self._names = Names(self.documents, self._texts.idf, names=parts.names, verbs=parts.verbs)
@@ -151,6 +154,18 @@ class _Index:
 
 _MOST_MADE = 16
 _making = threading.Lock()
+_read_before: dict[tuple[int, bool, bool], tuple[Catalog, dict[str, Document]]] = {}
+
+
+def _documents_of(catalog: Catalog, parts: Parts) -> dict[str, Document]:
+    """The documents of a catalogue that were made so far: they are the same in every index, and half the work of one."""
+    key = (id(catalog), parts.lexicon, parts.intents)
+    known = _read_before.get(key)
+    if known is None or known[0] is not catalog:
+        known = _read_before[key] = (catalog, {})
+    return known[1]
+
+
 _made_before: OrderedDict[tuple[int, frozenset[str], Parts], tuple[Catalog, _Index]] = OrderedDict()
 
 

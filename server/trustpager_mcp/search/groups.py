@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Sequence
 
 from .documents import Document
-from .lexicon import Lexicon, clearest, first_verb
+from .lexicon import Lexicon
 from .postings import Posting, Postings, add, packed
-from .text import content, stem
+from .sentences import read
 
 Said = tuple[str, Collection[str]]
 """A group's name, and what one sentence of one of its tools says, each token once."""
@@ -24,6 +23,7 @@ KIND_FEATURES = (
     "thing",  # tools for its thing are, whatever they do to it
     "toolset",  # tools of its toolset are
 )
+_BY_VERB = ("does", "effect")
 # So many tokens of the average sentence are added to what each group says, so that a small group is not sure of itself.
 _PRIOR = 20.0
 # By this much less likely (a logarithm, for each square root of a token) a group counts as impossible.
@@ -71,30 +71,6 @@ class Likelihood:
         return [(score - best) / unit if score > impossible else -1.0 for score in scores]
 
 
-class _Read:
-    """A sentence's stems and the families that it names, looked up once for all that is counted of it."""
-
-    def __init__(self, text: list[str], lexicon: Lexicon | None) -> None:
-        self.text = text
-        self.stems = [stem(w) for w in text]
-        self.meanings = list(lexicon.meanings(self.stems)) if lexicon else []
-        self.families = clearest(self.meanings)
-
-    def doing(self) -> Iterator[str]:
-        """What tells the verb: every word, the first one, pairs of words, verb families and the first of them."""
-        yield from self.stems
-        yield from (f"first {s}" for s in self.stems[:1])
-        yield from (f"{a} {b}" for a, b in pairwise(self.stems))
-        yield from (f for f in self.families if f[0] == "V")
-        yield from (f"first {f}" for f in first_verb(self.meanings))
-
-    def about(self) -> Iterator[str]:
-        """What tells the thing: every word, pairs of content words, families."""
-        yield from self.stems
-        yield from (f"{a} {b}" for a, b in pairwise([stem(w) for w in content(self.text)]))
-        yield from self.families
-
-
 class Kinds:
     """How the tools of each verb, effect, thing and toolset are asked for."""
 
@@ -106,19 +82,16 @@ class Kinds:
             "thing": [d.thing for d in documents],
             "toolset": [d.toolset for d in documents],
         }
-        said = [(number, _Read(text, lexicon)) for number, d in enumerate(documents) for text in d.said]
-        doing = [(n, dict.fromkeys(read.doing())) for n, read in said]
-        about = [(n, dict.fromkeys(read.about())) for n, read in said]
+        said = [(number, sentence) for number, d in enumerate(documents) for sentence in d.said]
         self._likelihood = {
-            name: Likelihood(labels[name], ((labels[name][n], tokens) for n, tokens in tokens_of))
-            for name, tokens_of in (("does", doing), ("effect", doing), ("thing", about), ("toolset", about))
+            name: Likelihood(of, ((of[n], sentence.doing if name in _BY_VERB else sentence.about) for n, sentence in said))
+            for name, of in labels.items()
         }
 
     def compare(self, text: list[str]) -> list[tuple[list[float], list[int]]]:
         """By KIND_FEATURES: what a request, in words, scores for each group, and the group's number of each document."""
-        read = _Read(text, self._lexicon)
-        doing, about = list(dict.fromkeys(read.doing())), list(dict.fromkeys(read.about()))
+        asked = read(text, self._lexicon)
         return [
-            (groups.compare(doing if name in ("does", "effect") else about), groups.of)
+            (groups.compare(asked.doing if name in _BY_VERB else asked.about), groups.of)
             for name, groups in self._likelihood.items()
         ]
