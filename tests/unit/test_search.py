@@ -15,7 +15,7 @@ from tests.every_tool import of_every_tool
 from trustpager_mcp.catalog import Catalog, default_catalog
 from trustpager_mcp.registry import Policy, Registry
 from trustpager_mcp.registry import everything as all_tools_of
-from trustpager_mcp.search import Misses, Parts, SearchIndex, meaning
+from trustpager_mcp.search import Misses, Parts, SearchIndex, meaning, prepare
 from trustpager_mcp.search.engine import FEATURES, MEANING_FEATURES, WEIGHTS
 from trustpager_mcp.search.groups import Likelihood
 from trustpager_mcp.search.lexicon import lexicon
@@ -105,6 +105,17 @@ def test_threads_that_search_first_at_once_get_the_same_answers() -> None:
     for thread in threads:
         thread.join()
     assert answers == [answers[0]] * 8
+
+
+def test_what_is_read_of_a_tool_is_read_once_for_all_who_may_call_it() -> None:
+    prepare(catalog)
+    mine, theirs = (
+        SearchIndex(Registry(catalog, Policy(scopes=catalog.scopes, deny=("list_tasks",), read_only=read_only))).index()
+        for read_only in (False, True)
+    )
+    known = {d.tool.name: d for d in mine.documents}
+    assert len(theirs.documents) < len(known)
+    assert all(known[d.tool.name] is d for d in theirs.documents)
 
 
 def test_the_tool_of_a_plain_request_comes_first() -> None:

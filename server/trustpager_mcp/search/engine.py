@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import add, mul
@@ -92,10 +93,7 @@ class SearchIndex:
 class _Index:
     def __init__(self, registry: Registry, parts: Parts) -> None:
         words_of_trade = lexicon() if parts.lexicon else None
-        known = _documents_of(registry.catalog, parts)
-        for name in registry.visible.keys() - known.keys():
-            known[name] = document(registry.catalog, registry.visible[name], words_of_trade, parts.intents)
-        self.documents = [known[name] for name in registry.visible]
+        self.documents = _read(registry.catalog, registry.visible.values(), parts)
         self._texts = Texts(self.documents)
         self._reader = Reader(self.documents, self._texts.idf, words_of_trade, spelling=parts.spelling)
         self._names = Names(self.documents, self._texts.idf, names=parts.names, verbs=parts.verbs)
@@ -153,17 +151,31 @@ class _Index:
 
 
 _MOST_MADE = 16
+_MOST_READ = 4
 _making = threading.Lock()
-_read_before: dict[tuple[int, bool, bool], tuple[Catalog, dict[str, Document]]] = {}
+_read_before: OrderedDict[tuple[int, bool, bool], tuple[Catalog, dict[str, Document]]] = OrderedDict()
 
 
-def _documents_of(catalog: Catalog, parts: Parts) -> dict[str, Document]:
-    """The documents of a catalogue that were made so far: they are the same in every index, and half the work of one."""
+def _read(catalog: Catalog, tools: Collection[Tool], parts: Parts) -> list[Document]:
+    """The documents of these tools, each made once a process: they are the same in every index, and most of the work of one."""
     key = (id(catalog), parts.lexicon, parts.intents)
     known = _read_before.get(key)
     if known is None or known[0] is not catalog:
         known = _read_before[key] = (catalog, {})
-    return known[1]
+        while len(_read_before) > _MOST_READ:
+            _read_before.popitem(last=False)
+    documents = known[1]
+    for tool in tools:
+        if tool.name not in documents:
+            documents[tool.name] = document(catalog, tool, lexicon() if parts.lexicon else None, parts.intents)
+    return [documents[tool.name] for tool in tools]
+
+
+def prepare(catalog: Catalog) -> None:
+    """Do now what every index of this catalogue needs, whoever searches first; takes some seconds once a process."""
+    with _making:
+        _read(catalog, catalog.tools.values(), Parts())
+        meaning_of(catalog)
 
 
 _made_before: OrderedDict[tuple[int, frozenset[str], Parts], tuple[Catalog, _Index]] = OrderedDict()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -21,7 +22,9 @@ from ...credentials import Credential
 from ...errors import ToolError
 from ...identity import Identity, IdentityProvider, Unauthenticated
 from ...identity.api_keys import ApiKeys
+from ...profiles import with_meta_tools
 from ...registry import Narrowing
+from ...search import prepare
 from .draining import DrainingServer
 from .logs import set_up_logs
 from .metrics import Metrics
@@ -183,6 +186,9 @@ def serve(app: App, options: HttpOptions, *, sockets: list[socket.socket] | None
     """Serve until interrupted; calls in flight are let finish for `drain_seconds`. `sockets` are bound already, if given."""
     set_up_logs(options.log_format)
     operations = operations_of(app, options)
+    if with_meta_tools(app.selection):
+        # Else the first caller who looks for a tool waits for it. Over stdio, where none may look, it would cost memory.
+        threading.Thread(target=prepare, args=(app.catalog,), daemon=True).start()
     config = uvicorn.Config(
         asgi(app, options, operations),
         host=options.host,
