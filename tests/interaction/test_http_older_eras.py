@@ -229,6 +229,29 @@ async def test_only_who_declared_forms_is_asked(url: str, upstream: FaultyUpstre
     assert deletions(upstream) == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "told"),
+    [
+        ({"accept": "application/json"}, "{}", 406, "text/event-stream"),
+        ({"accept": "text/event-stream"}, "{}", 406, "application/json"),
+        ({"content-type": "text/plain"}, "{}", 415, "application/json"),
+        ({}, "{", 400, "Parse error"),
+        ({}, "[" * 100_000, 400, "Parse error"),
+        ({}, '{"jsonrpc": "2.0", "id": 1e999, "method": "ping"}', 400, "one JSON-RPC message"),
+        ({}, "[]", 400, "one JSON-RPC message"),
+        ({}, '{"jsonrpc": "1.0", "id": 1, "method": "ping"}', 400, "one JSON-RPC message"),
+    ],
+)
+async def test_what_is_no_message_is_refused_and_told_what_would_be_one(
+    url: str, headers: dict[str, str], body: str, status: int, told: str
+) -> None:
+    async with client(url) as own:
+        answer = await own.http.post("/mcp", content=body, headers={"content-type": "Application/JSON", **headers})
+        assert answer.status_code == status
+        assert told in answer.json()["error"]["message"]
+        assert answer.json()["id"] is None
+
+
 async def test_a_client_that_waits_long_gets_signs_of_life_until_its_answer(upstream: FaultyUpstream) -> None:
     async with app_on(upstream, seconds=20) as app:
         port = free_port()

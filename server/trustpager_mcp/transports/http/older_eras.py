@@ -102,7 +102,7 @@ class OlderEras:
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         http = Request(scope, receive)
-        message = await self._security.validate_request(http, is_post=True) or await _posted(http)
+        message = _unacceptable(http) or await self._security.validate_request(http, is_post=True) or await _posted(http)
         if isinstance(message, Response):
             return await message(scope, receive, send)
         client = _Client(self._whose(), http.headers.get(MCP_SESSION_ID_HEADER, ""))
@@ -197,20 +197,29 @@ class OlderEras:
         return False
 
 
-async def _posted(http: Request) -> JSONRPCMessage | Response:
-    """The message of a POST, or what is wrong with it."""
+def _unacceptable(http: Request) -> Response | None:
+    """What is wrong with the headers of a POST, told in more words than the SDK's check has."""
     if not all(check_accept_headers(http)):
         return _refusal(406, INVALID_REQUEST, "Not Acceptable: accept both application/json and text/event-stream")
-    if http.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _refusal(415, INVALID_REQUEST, "Unsupported Media Type: the content type has to be application/json")
+    return None
+
+
+async def _posted(http: Request) -> JSONRPCMessage | Response:
+    """The message of a POST, or what is wrong with it."""
     try:
         content = from_json(await http.body(), allow_inf_nan=False)
     except ValueError as error:
         return _refusal(400, PARSE_ERROR, f"Parse error: {error}")
     try:
-        return jsonrpc_message_adapter.validate_python(content, by_name=False)
+        message = jsonrpc_message_adapter.validate_python(content, by_name=False)
+        # A request whose id is none must not pass for a notification.
+        if not (isinstance(message, JSONRPCNotification) and "id" in content):
+            return message
     except ValidationError:
-        return _refusal(400, INVALID_REQUEST, "The body has to be one JSON-RPC message: a request, a notification or a response")
+        pass
+    return _refusal(400, INVALID_REQUEST, "The body has to be one JSON-RPC message: a request, a notification or a response")
 
 
 def _refusal(status: int, code: int, why: str) -> Response:
