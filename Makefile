@@ -15,7 +15,7 @@ APT_INSTALL := flock /var/lib/dpkg sh -c \
   'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' apt-get
 
 .DEFAULT_GOAL := help
-.PHONY: programs help setup run test checks check-pyright check-mypy check-collection check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
+.PHONY: programs help setup run test check-behaviour check-pyright check-mypy check-collection check-ruff check-imports check-generated bench load soak lock format snapshots pictures bundle release-check clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,14 +25,15 @@ setup: $(STAMP) ## Make the environment in .venv.
 run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, and say how to connect.
 	@$(BIN)/trustpager-mcp serve --transport http --sandbox
 
-test: ## Run every check and every test; stop at the first that fails.
+# The types are checked beside the tests, which leave the processors idle at times.
+test: ## Run every check and every test.
 	@$(SIDE_BY_SIDE) setup programs
-	@$(SIDE_BY_SIDE) checks
+	@$(SIDE_BY_SIDE) check-collection check-ruff check-imports check-generated
+	@$(MAKE) --no-print-directory --jobs=2 check-behaviour check-pyright check-mypy
+
+check-behaviour:
 	@echo "== pytest: behaviour"
 	@$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
-
-# The longest first.
-checks: check-pyright check-mypy check-collection check-ruff check-imports check-generated
 
 check-pyright:
 	@echo "== pyright: types, as editors see them"
