@@ -8,8 +8,9 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # Else every process of the tests compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two targets at a time; what each prints stands together.
-SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+TWO_AT_A_TIME = $(MAKE) --no-print-directory --jobs=2
+# What each target prints stands together.
+IN_ORDER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # One at a time: the environment and the programs may both have Debian packages to install.
 APT_INSTALL := flock /var/lib/dpkg sh -c \
   'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' apt-get
@@ -27,9 +28,9 @@ run: $(STAMP) ## Serve the practice workspace to agents over HTTP on 127.0.0.1, 
 
 # The types are checked beside the tests, which leave the processors idle at times.
 test: ## Run every check and every test.
-	@$(SIDE_BY_SIDE) setup programs
-	@$(SIDE_BY_SIDE) check-collection check-ruff check-imports check-generated
-	@$(MAKE) --no-print-directory --jobs=2 check-behaviour check-pyright check-mypy
+	@$(TWO_AT_A_TIME) setup programs
+	@$(TWO_AT_A_TIME) $(IN_ORDER) check-collection check-ruff check-imports check-generated
+	@$(TWO_AT_A_TIME) check-behaviour check-pyright check-mypy
 
 check-behaviour:
 	@echo "== pytest: behaviour"

@@ -123,9 +123,9 @@ class FaultyUpstream:
         found = method == "DELETE" and path in self._deleted
         if fault.acts or fault.kind == "ok":
             self._act(seen)
-        async with self.arrived:
-            self.arrived.notify_all()
         try:
+            async with self.arrived:
+                self.arrived.notify_all()
             return await self._answer(fault, seen, found, reader, writer)
         finally:
             self.unanswered -= 1

@@ -133,6 +133,8 @@ async def test_a_notice_that_overtakes_its_call_keeps_it_from_being_sent(url: st
         before = len(upstream.requests)
         assert (await own.create("a", "Ann"))["error"]["code"] == CANCELLED
         assert len(upstream.requests) == before
+        # A notice is for one call.
+        assert "result" in await own.create("a", "Ann")
 
 
 async def test_questions_of_calls_at_once_are_told_apart_and_each_answer_counts_for_its_own(

@@ -12,7 +12,11 @@ from .text import content, stem
 
 
 class Sentence(NamedTuple):
-    """Tokens, each once: `doing` tell the verb, `about` the thing."""
+    """Tokens, each once.
+
+    `doing` tell the verb: every word, the first one, pairs of words, verb families and the first of them. `about` tell the thing:
+    every word, pairs of content words, families.
+    """
 
     doing: tuple[str, ...]
     about: tuple[str, ...]

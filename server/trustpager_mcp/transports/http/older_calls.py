@@ -48,12 +48,12 @@ class OlderCall:
         self._questions: dict[str, _Question] = {}
         self._saying, self.said = anyio.create_memory_object_stream[JSONRPCMessage | None](0)
 
-    async def run(self, work: Callable[[OlderCall], Awaitable[dict[str, Any]]]) -> JSONRPCResponse | JSONRPCError:
+    async def run(self, work: Callable[[], Awaitable[dict[str, Any]]]) -> JSONRPCResponse | JSONRPCError:
         """The answer that `work` comes to."""
         try:
             with self._scope:
                 if not self.cancel_requested.is_set():
-                    return JSONRPCResponse(jsonrpc="2.0", id=self.request_id, result=await work(self))
+                    return JSONRPCResponse(jsonrpc="2.0", id=self.request_id, result=await work())
         except Exception as error:
             known = handler_exception_to_error_data(error)
             return self._failed(known or ErrorData(code=INTERNAL_ERROR, message="Internal server error"))

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import anyio
@@ -51,6 +53,8 @@ from .older_calls import CANCELLED, OlderCall
 
 _NEWS = "follow-up"
 _MOST_EARLY = 1_000
+_LONGEST_OVERTAKEN = 10.0
+"""Seconds by which a call may come after the notice that cancels it; later its id was used again."""
 _LONGEST_TOLD = 65_536
 """Bytes of a message that other servers are told of: a person's answer to a form is far shorter."""
 _STREAM = [
@@ -90,8 +94,8 @@ class OlderEras:
         self._news = news
         self._silence = silence
         self._calls: dict[str, OlderCall] = {}
-        self._cancelled_early: OrderedDict[str, None] = OrderedDict()
-        """Calls that were cancelled and are not here: they have ended, run elsewhere, or have been overtaken on the way."""
+        self._cancelled_early: OrderedDict[str, float] = OrderedDict()
+        """When a call was cancelled that is not here: it has ended, runs elsewhere, or has been overtaken on the way."""
         self._introduction = server.create_initialization_options(NotificationOptions(tools_changed=True))
         self._application = RequestBodyLimitMiddleware(self._serve, DEFAULT_MAX_REQUEST_BODY_SIZE)
         if news is not None:
@@ -116,13 +120,13 @@ class OlderEras:
         capabilities = client.capabilities
         call = OlderCall(request, http, can_ask=bool(capabilities))
         name = client.name(request.id)
-        if name in self._cancelled_early:
-            call.hear(JSONRPCNotification(jsonrpc="2.0", method=CANCELLED))
-        elif name is not None:
+        if name is not None:
             self._calls[name] = call
+            if self._cancelled_early.pop(name, -inf) > time.monotonic() - _LONGEST_OVERTAKEN:
+                call.hear(JSONRPCNotification(jsonrpc="2.0", method=CANCELLED))
         version = http.headers.get(MCP_PROTOCOL_VERSION_HEADER, DEFAULT_NEGOTIATED_VERSION)
 
-        async def work(call: OlderCall) -> dict[str, Any]:
+        async def work() -> dict[str, Any]:
             connection = Connection.from_envelope(version, None, capabilities)
             runner = ServerRunner(self._server, connection, {}, init_options=self._introduction)
             try:
@@ -191,7 +195,7 @@ class OlderEras:
             call.hear(message)
             return True
         if isinstance(message, JSONRPCNotification):
-            self._cancelled_early[name] = None
+            self._cancelled_early[name] = time.monotonic()
             if len(self._cancelled_early) > _MOST_EARLY:
                 self._cancelled_early.popitem(last=False)
         return False
