@@ -187,4 +187,5 @@ def sandbox(
         "Keys: tp_live_sandbox_full, tp_live_sandbox_sales, tp_live_sandbox_readonly, tp_live_sandbox_approval\n"
         "Stop with Ctrl-C."
     )
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    # Longer than our own client keeps a connection (connections.py): else one closes as a write goes out on it.
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=75)
